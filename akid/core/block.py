@@ -1,0 +1,99 @@
+"""Block: a processing unit, that is a named `torch.nn.Module` with one set-up."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+
+from akid.core import seeding
+from akid.errors import SetupError
+
+Signal: TypeAlias = Tensor | list[Tensor]
+"""What flows between blocks: a tensor, or a list of tensors."""
+
+BlockHook: TypeAlias = Callable[["Block"], None]
+
+
+class Block(nn.Module):
+    """Anything that takes inputs and gives outputs: the base of layers, systems, sensors and kids.
+
+    A subclass implements `forward(inputs)` and, if it has something to allocate, `_setup(inputs)`. In-channels
+    and the like are inferred there: nobody is asked for a size that the inputs already have. The first call sets
+    the block up, unless `setup` was called before; from then on a call costs what it costs in plain torch.
+
+    Args:
+        name: The block's name, unique within its system; a system numbers blocks that have none by their class.
+        inputs: Where a system finds this block's inputs, as `[{"name": "conv1", "idxs": [0]}, ...]`; None means
+            the previous block's output ("Brain" in the documentation). `"system_in"` names the system's inputs.
+        bag: Free-form notes that travel with the block, for example for an Observer.
+
+    Attributes:
+        is_setup: Whether `setup` has run.
+        pre_setup_hooks: Called with the block just before it is set up.
+        post_setup_hooks: Called with the block just after.
+
+    >>> import torch
+    >>> class Double(Block):
+    ...     def forward(self, x):
+    ...         return 2 * x
+    >>> Double(name="double")(torch.ones(2))
+    tensor([2., 2.])
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        inputs: Sequence[dict[str, Any]] | None = None,
+        bag: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if name is not None and (not name or "." in name):
+            raise SetupError(
+                f"{type(self).__name__}: expected a name without dots and not empty, got name={name!r}."
+                " torch joins the names of modules by dots."
+            )
+        self.name = name
+        self.inputs = inputs
+        self.bag = bag if bag is not None else {}
+        self.is_setup = False
+        self.pre_setup_hooks: list[BlockHook] = []
+        self.post_setup_hooks: list[BlockHook] = []
+        # Shadows the class's forward until the block is set up, then goes: no cost in any later call.
+        self.forward = self._setup_then_forward  # type: ignore[method-assign]
+
+    @property
+    def label(self) -> str:
+        """The name for messages: the block's own, or its class's where it has none."""
+        return self.name or type(self).__name__
+
+    def setup(self, inputs: Any = None) -> None:
+        """Infer shapes from `inputs` and allocate; a second call does nothing.
+
+        Args:
+            inputs: What `forward` will get: a tensor or a list of them, of any batch size, on the device
+                where the block shall live; nothing for a block that takes no inputs.
+
+        Raises:
+            SetupError: If the inputs do not fit the block.
+        """
+        if self.is_setup:
+            return
+        for hook in self.pre_setup_hooks:
+            hook(self)
+        with seeding.path_scope(self.label):
+            self._setup(inputs)
+        self.is_setup = True
+        self.__dict__.pop("forward", None)
+        for hook in self.post_setup_hooks:
+            hook(self)
+
+    def _setup(self, inputs: Any) -> None:
+        """Allocate what `forward` needs for such inputs; a block without state leaves this as it is."""
+
+    def _setup_then_forward(self, inputs: Any) -> Any:
+        self.setup(inputs)
+        return self.forward(inputs)
+
+    def forward(self, inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must implement forward(inputs).")

@@ -1,0 +1,75 @@
+"""Every error that akid raises on purpose, as one tree.
+
+    AkidError
+    ├── SetupError (ValueError)            a block, a system or a kid can't be set up as it was described
+    │   └── ShapeError                     ... because of a tensor's or an array's shape
+    ├── DataError (ValueError)             a data set is missing, damaged or not what was asked for
+    │   ├── ChecksumError                  ... its SHA-256 differs from the published one
+    │   └── DownloadError (OSError)        ... it could not be fetched
+    ├── TrainingError (RuntimeError)       practice can't go on
+    │   ├── DivergedError                  ... the loss became NaN or infinite
+    │   └── CheckpointError                ... a checkpoint can't be written, read or does not fit the kid
+    ├── ExperimentError (ValueError)       an experiment file or the arguments of `tune` are wrong
+    │   ├── TemplateError                  ... a hole can't be filled, or the rendered source is not Python
+    │   └── GridError                      ... a parameter list or a list of GPU numbers is not usable
+    ├── ResourceError (RuntimeError)       the cluster can't be reached or never has what a trial needs
+    └── TrackingError (RuntimeError)       the tracking store can't be opened or refuses what it is given
+
+Each also is the built-in error that fits, so that `except ValueError` means what a reader expects.
+"""
+
+
+class AkidError(Exception):
+    """Base of every error that akid raises on purpose."""
+
+
+class SetupError(AkidError, ValueError):
+    """A block, a system or a kid can't be set up as it was described."""
+
+
+class ShapeError(SetupError):
+    """A tensor or an array has another shape than the block needs."""
+
+
+class DataError(AkidError, ValueError):
+    """A data set is missing, damaged or not what was asked for."""
+
+
+class ChecksumError(DataError):
+    """A file's SHA-256 differs from the published one."""
+
+
+class DownloadError(DataError, OSError):
+    """A file could not be fetched from any of its addresses."""
+
+
+class TrainingError(AkidError, RuntimeError):
+    """Practice can't go on."""
+
+
+class DivergedError(TrainingError):
+    """The loss became NaN or infinite."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint can't be written, read, or does not fit the kid."""
+
+
+class ExperimentError(AkidError, ValueError):
+    """An experiment file, or the arguments of `tune`, are wrong."""
+
+
+class TemplateError(ExperimentError):
+    """A hole of the template can't be filled, or the rendered source is not Python."""
+
+
+class GridError(ExperimentError):
+    """A parameter list, or a list of GPU numbers, is not usable."""
+
+
+class ResourceError(AkidError, RuntimeError):
+    """The cluster can't be reached, or it never has what a trial needs."""
+
+
+class TrackingError(AkidError, RuntimeError):
+    """The tracking store can't be opened, or refuses what it is given."""
