@@ -1,11 +1,12 @@
 """Block: a processing unit, that is a named `torch.nn.Module` with one set-up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
 from akid.core import seeding
+from akid.core.memory import Memory
 from akid.errors import SetupError
 
 Signal: TypeAlias = Tensor | list[Tensor]
@@ -17,14 +18,15 @@ BlockHook: TypeAlias = Callable[["Block"], None]
 class Block(nn.Module):
     """Anything that takes inputs and gives outputs: the base of layers, systems, sensors and kids.
 
-    A subclass implements `forward(inputs)` and, if it has something to allocate, `_setup(inputs)`. In-channels
-    and the like are inferred there: nobody is asked for a size that the inputs already have. The first call sets
-    the block up, unless `setup` was called before; from then on a call costs what it costs in plain torch.
+    A subclass implements `forward(inputs)` and, if it has something to allocate, `_setup(inputs)`.
+    In-channels and the like are inferred there: nobody is asked for a size that the inputs already
+    have. The first call sets the block up, unless `setup` was called before; from then on a call
+    costs what it costs in plain torch.
 
     Args:
-        name: The block's name, unique within its system; a system numbers blocks that have none by their class.
-        inputs: Where a system finds this block's inputs, as `[{"name": "conv1", "idxs": [0]}, ...]`; None means
-            the previous block's output ("Brain" in the documentation). `"system_in"` names the system's inputs.
+        name: The block's name, unique within its system; a system numbers blocks that have none.
+        inputs: Where a system finds this block's inputs, as `[{"name": "conv1", "idxs": [0]}, ...]`;
+            None means the previous block's output. `"system_in"` names the system's own inputs.
         bag: Free-form notes that travel with the block, for example for an Observer.
 
     Attributes:
@@ -48,10 +50,10 @@ class Block(nn.Module):
         bag: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if name is not None and (not name or "." in name):
+        if name is not None and (not name or "." in name or "/" in name):
             raise SetupError(
-                f"{type(self).__name__}: expected a name without dots and not empty, got name={name!r}."
-                " torch joins the names of modules by dots."
+                f"{type(self).__name__}: expected a name without dots and slashes and not empty,"
+                f" got name={name!r}. Names of blocks are joined by them."
             )
         self.name = name
         self.inputs = inputs
@@ -59,7 +61,9 @@ class Block(nn.Module):
         self.is_setup = False
         self.pre_setup_hooks: list[BlockHook] = []
         self.post_setup_hooks: list[BlockHook] = []
-        # Shadows the class's forward until the block is set up, then goes: no cost in any later call.
+        self._memory: Memory | None = None
+        self._memory_slot = 0
+        # Shadows the class's forward until the block is set up, then goes: later calls pay nothing.
         self.forward = self._setup_then_forward  # type: ignore[method-assign]
 
     @property
@@ -67,12 +71,35 @@ class Block(nn.Module):
         """The name for messages: the block's own, or its class's where it has none."""
         return self.name or type(self).__name__
 
+    @property
+    def data(self) -> Any:
+        """What the block gave in the last call of its system, if `keep_data` is on there.
+
+        Raises:
+            SetupError: If nothing is kept.
+        """
+        values = self._memory.values if self._memory is not None else None
+        if values is None or values[self._memory_slot] is None:
+            raise SetupError(
+                f"{self.label}: expected kept data, got none."
+                " Call the system that holds this block, with system.keep_data = True."
+            )
+        return values[self._memory_slot]
+
+    def remember_in(self, memory: Memory, slot: int) -> None:
+        """Let `data` read `memory.values[slot]`; the block's system calls this."""
+        self._memory, self._memory_slot = memory, slot
+
+    def regularized(self) -> Iterable[tuple[Any, Tensor]]:
+        """Give pairs of a regulariser and a parameter that it acts on; none unless overridden."""
+        return ()
+
     def setup(self, inputs: Any = None) -> None:
         """Infer shapes from `inputs` and allocate; a second call does nothing.
 
         Args:
-            inputs: What `forward` will get: a tensor or a list of them, of any batch size, on the device
-                where the block shall live; nothing for a block that takes no inputs.
+            inputs: What `forward` will get: a tensor or a list of them, of any batch size, on the
+                device where the block shall live; nothing for a block that takes no inputs.
 
         Raises:
             SetupError: If the inputs do not fit the block.
@@ -89,11 +116,11 @@ class Block(nn.Module):
             hook(self)
 
     def _setup(self, inputs: Any) -> None:
-        """Allocate what `forward` needs for such inputs; a block without state leaves this as it is."""
+        """Allocate what `forward` needs for such inputs; a block without state has none of it."""
 
-    def _setup_then_forward(self, inputs: Any) -> Any:
+    def _setup_then_forward(self, inputs: Any = None, **options: Any) -> Any:
         self.setup(inputs)
-        return self.forward(inputs)
+        return self.forward(inputs, **options)
 
     def forward(self, inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must implement forward(inputs).")
