@@ -158,6 +158,7 @@ def initialize(
     | tensor | value | these numbers |
 
     `mode` is "fan_in", "fan_out" or "fan_avg", the mean of both.
+
     Args:
         init_para: `{"name": ..., field: value, ...}`.
         shape: The tensor's shape.

@@ -67,7 +67,7 @@ class L1(Regularizer):
     def add_gradients_(self, weights: Sequence[Tensor]) -> None:
         gradients = _gradients(weights)
         if gradients:
-            signs = torch._foreach_sign(list(weights))
+            signs = torch._foreach_sign(list(weights))  # noqa: SLF001
             torch._foreach_add_(gradients, signs, alpha=self.scale)
 
 

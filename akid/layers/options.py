@@ -1,0 +1,25 @@
+"""Options: the keyword arguments that layers share, typed so that mypy sees a wrong one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Required, TypedDict
+
+from akid.core.regularizers import Regularizer
+
+
+class BlockOptions(TypedDict, total=False):
+    """What every layer takes: see `Block`."""
+
+    name: str | None
+    inputs: Sequence[dict[str, Any]] | None
+    bag: dict[str, Any] | None
+
+
+class SynapseOptions(BlockOptions, total=False):
+    """What every layer with weights takes: see `SynapseLayer`."""
+
+    out_channel_num: Required[int]
+    initial_bias_value: float | None
+    init_para: Mapping[str, Any]
+    wd: Mapping[str, Any] | Regularizer | None
+    wd_on_bias: bool
+    max_norm: float | None

@@ -1,0 +1,50 @@
+"""What every layer must stand, whatever it computes."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from akid.core import seeding
+
+
+def _outputs(value):
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _assert_same(left, right):
+    for one, other in zip(_outputs(left), _outputs(right), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.fixture
+def check_layer():
+    """Return a check of the contract that torch's tools and a sweep's workers rely on."""
+
+    def check(make, inputs, *, autocast=True):
+        with seeding.seed_scope(1):
+            layer, twin, other = make(), make(), make()
+            layer.setup(inputs)
+            twin.setup(inputs)
+        with seeding.seed_scope(2):
+            other.setup(inputs)
+        assert all(
+            torch.equal(a, b) for a, b in zip(layer.parameters(), twin.parameters(), strict=True)
+        )
+        layer.eval()
+        expected = layer(inputs)
+        other.load_state_dict(layer.state_dict())
+        for same in (twin, other, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+            _assert_same(same.eval()(inputs), expected)
+        _assert_same(torch.compile(layer, backend="eager")(inputs), expected)
+        if autocast:
+            with torch.autocast("cpu", torch.bfloat16):
+                assert all(torch.isfinite(x.float()).all() for x in _outputs(layer(inputs)))
+        layer.train()
+        total = sum(x.float().sum() for x in _outputs(layer(inputs)))
+        if total.requires_grad:
+            total.backward()
+        return layer
+
+    return check
