@@ -1,0 +1,81 @@
+"""Feeds: how a sensor reads the batches of one split."""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from akid.errors import ShapeError
+from akid.sensing.prepared import PreparedSplit
+from akid.sensing.source import FeedSource
+
+
+class Feed(ABC):
+    """Gives the examples of a split by their indices, as `[data, *labels]`."""
+
+    @abstractmethod
+    def pick(self, indices: Tensor) -> list[Tensor]:
+        """Return the examples at these places."""
+
+    @abstractmethod
+    def cut(self, start: int, stop: int) -> list[Tensor]:
+        """Return the examples from `start` up to `stop`."""
+
+    @abstractmethod
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Give tensors on that device from now on, their floats of that dtype."""
+
+
+@final
+class TensorFeed(Feed):
+    """Reads from tensors that lie on the device: a copy for picked examples, a view for a piece."""
+
+    def __init__(self, split: PreparedSplit) -> None:
+        self._split = split
+        self._here = split
+
+    def pick(self, indices: Tensor) -> list[Tensor]:
+        return [tensor.index_select(0, indices) for tensor in self._here.tensors]
+
+    def cut(self, start: int, stop: int) -> list[Tensor]:
+        return [tensor[start:stop] for tensor in self._here.tensors]
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self._here = self._split.on(device, dtype)
+
+
+@final
+class CallFeed(Feed):
+    """Asks the source for each batch; which examples it gives is the source's affair."""
+
+    def __init__(self, source: FeedSource, *, get_val: bool) -> None:
+        self._source = source
+        self._get_val = get_val
+        self._device, self._dtype = torch.device("cpu"), torch.float32
+
+    def pick(self, indices: Tensor) -> list[Tensor]:
+        return self._read(len(indices))
+
+    def cut(self, start: int, stop: int) -> list[Tensor]:
+        return self._read(stop - start)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self._device, self._dtype = device, dtype
+
+    def _read(self, num: int) -> list[Tensor]:
+        arrays = [np.asarray(array) for array in self._source.get_batch(num, get_val=self._get_val)]
+        if any(len(array) != num for array in arrays):
+            raise ShapeError(
+                f"{self._source.label}: expected get_batch({num}) to return {num} examples, got"
+                f" arrays of shape {[array.shape for array in arrays]}."
+            )
+        if arrays[0].ndim == 4:
+            arrays[0] = arrays[0].transpose(0, 3, 1, 2)
+        data, *labels = (torch.from_numpy(np.array(array, order="C")) for array in arrays)
+        labels = [t if t.is_floating_point() else t.long() for t in labels]
+        return [
+            data.to(self._device, self._dtype),
+            *(t.to(self._device, self._dtype if t.is_floating_point() else None) for t in labels),
+        ]
