@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from akid.core import seeding
@@ -25,7 +26,7 @@ class Block(nn.Module):
 
     Args:
         name: The block's name, unique within its system; a system numbers blocks that have none.
-        inputs: Where a system finds this block's inputs, as `[{"name": "conv1", "idxs": [0]}, ...]`;
+        inputs: Where a system finds this block's inputs, as `[{"name": "conv1", "idxs": [0]}]`;
             None means the previous block's output. `"system_in"` names the system's own inputs.
         bag: Free-form notes that travel with the block, for example for an Observer.
 
@@ -117,6 +118,18 @@ class Block(nn.Module):
 
     def _setup(self, inputs: Any) -> None:
         """Allocate what `forward` needs for such inputs; a block without state has none of it."""
+
+    def probe(self, inputs: Any) -> Any:
+        """Set up, and give what `forward` gives in evaluation mode: how a system infers shapes."""
+        self.setup(inputs)
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            with torch.no_grad():
+                return self(inputs)
+        finally:
+            for module, training in modes:
+                module.training = training
 
     def _setup_then_forward(self, inputs: Any = None, **options: Any) -> Any:
         self.setup(inputs)

@@ -30,5 +30,10 @@ class Judge(Block):
         """Drop what the last call left; a subclass that keeps more drops that too."""
         self.loss = None
 
+    def probe(self, inputs: Any) -> Any:
+        result = super().probe(inputs)
+        self.forget()
+        return result
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "loss": None}
+        return {**super().__getstate__(), "loss": None}  # type: ignore[no-untyped-call]

@@ -1,8 +1,9 @@
 """Seeds: every random stream of a run is derived from one number and a path of names.
 
-There is no global seed. A `Kid` (or a caller) opens a *seed scope*; whatever is drawn inside it comes from
-`derive(seed, *path)`, so that two layers of one shape differ, two repeats differ, and the same seed gives the
-same bits. Outside of any scope the streams hang on torch's own generator, as in any torch program.
+There is no global seed. A `Kid` (or a caller) opens a *seed scope*; whatever is drawn inside it
+comes from `derive(seed, *path)`, so that two layers of one shape differ, two repeats differ, and
+the same seed gives the same bits. Outside of any scope the streams hang on torch's own generator,
+as in any torch program.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ def derive(seed: int, *path: str | int) -> int:
 
     Args:
         seed: Any integer.
-        path: Names and numbers from the outside in, for example `"parameters", "Brain", "conv1", "weights"`.
+        path: Names and numbers from the outside in, for example `"Brain", "conv1", "weights"`.
 
     Returns:
         An integer in [0, 2**63), the same on every machine and in every Python process.
@@ -37,7 +38,7 @@ def derive(seed: int, *path: str | int) -> int:
 
 @contextmanager
 def seed_scope(seed: int | None) -> Iterator[None]:
-    """Let everything that is drawn inside the `with` block be derived from `seed`; None changes nothing."""
+    """Derive what is drawn inside the `with` block from `seed`; None changes nothing."""
     if seed is None:
         yield
         return
@@ -50,7 +51,7 @@ def seed_scope(seed: int | None) -> Iterator[None]:
 
 @contextmanager
 def path_scope(name: str) -> Iterator[None]:
-    """Add `name` to the path under which streams are derived (a system opens one for each of its blocks)."""
+    """Add `name` to the path under which streams are derived; each block's setup opens one."""
     token = _path.set((*_path.get(), name))
     try:
         yield
@@ -75,5 +76,5 @@ def stream_seed(*path: str | int) -> int:
 
 
 def generator(*path: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a fresh generator on `device` for the stream that `path` names in the current scopes."""
+    """Return a fresh generator on `device` for the stream of `path` in the current scopes."""
     return torch.Generator(device=device).manual_seed(stream_seed(*path))
