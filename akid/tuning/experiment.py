@@ -1,0 +1,287 @@
+"""Experiment: what one sweep is about, from an experiment file or from the arguments of `tune`."""
+
+import ast
+import tokenize
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import CodeType
+from typing import Any, Final
+
+from akid.cluster.resources import GpuNumbers
+from akid.errors import ExperimentError
+from akid.tuning.grid import Cell, Paras, expand, override, parse_setting, plain_parameter_list
+from akid.tuning.identity import STATEMENT
+from akid.tuning.settings import (
+    SETTINGS,
+    fingerprint,
+    looks_like_a_setting,
+    raise_all,
+    setting_faults,
+    unknown_setting,
+)
+from akid.tuning.template import Template
+
+FILE_NAME: Final = "experiment.py"
+_STATEMENT_HINT: Final = (
+    'Statements of the template are comment lines: #% if net_paras["bn"], #% else, #% endif;'
+    ' holes stay as they are: {{ net_paras["bn"] }}.'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What one sweep is about.
+
+    Attributes:
+        name: How it is called in the tracking store.
+        path: The file it was read from, or None.
+        template: The source of `setup`.
+        net_paras_list: The network parameters, one dict for each network.
+        opt_paras_list: The optimisation parameters, one dict for each way to optimise.
+        repeat_times: How often each combination is trained, each time with another seed.
+        gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial, or
+            None.
+        cpu_num_per_instance: CPUs, and by that threads, of each trial.
+        metric: What the results are ranked by; None takes the validation accuracy or loss.
+        mode: "max" or "min"; None follows from the metric's name.
+        max_failures: How often a trial is tried again after a failure.
+        seed: The seed of the first repeat.
+        data_files: Files whose content is a part of what a trial is.
+        data_fingerprint: Their hash; empty without files.
+
+    Raises:
+        ExperimentError: If a setting is not usable; all faults at once.
+    """
+
+    name: str
+    template: Template
+    path: Path | None = None
+    net_paras_list: Sequence[Paras] = ({},)
+    opt_paras_list: Sequence[Paras] = ({},)
+    repeat_times: int = 1
+    gpu_num_per_instance: GpuNumbers = None
+    cpu_num_per_instance: float = 1
+    metric: str | None = None
+    mode: str | None = None
+    max_failures: int = 0
+    seed: int = 0
+    data_files: Sequence[str] = ()
+    data_fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        faults = setting_faults({name: getattr(self, name) for name in SETTINGS})
+        if not isinstance(self.name, str) or not self.name.strip():
+            faults.append(
+                ExperimentError(f"name: expected a name that is not empty, got name={self.name!r}.")
+            )
+        raise_all(faults)
+        for name in ("net_paras_list", "opt_paras_list"):
+            object.__setattr__(self, name, plain_parameter_list(name, getattr(self, name))[0])
+        for name in ("repeat_times", "max_failures", "seed"):
+            object.__setattr__(self, name, int(getattr(self, name)))
+        files = tuple(str(file) for file in self.data_files)
+        object.__setattr__(self, "data_files", files)
+        folder = self.path.parent if self.path else Path()
+        object.__setattr__(self, "data_fingerprint", fingerprint(files, folder))
+
+    @property
+    def product(self) -> tuple[int, int, int]:
+        """The numbers of repeats, of optimisation and of network parameters."""
+        return self.repeat_times, len(self.opt_paras_list), len(self.net_paras_list)
+
+    @property
+    def n_instances(self) -> int:
+        """How many trials the sweep has."""
+        repeats, opts, nets = self.product
+        return repeats * opts * nets
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the cells of the grid in the documented order."""
+        return expand(self.net_paras_list, self.opt_paras_list, self.repeat_times)
+
+    def with_overrides(
+        self,
+        *,
+        settings: Sequence[str] = (),
+        repeat_times: int | None = None,
+        gpu_num_per_instance: GpuNumbers = None,
+        name: str | None = None,
+        seed: int | None = None,
+    ) -> "Experiment":
+        """Return the experiment as the command line changed it; None leaves a value as it is.
+
+        Args:
+            settings: What `--set` was given, for example `"opt.lr=0.1,0.2"`.
+            repeat_times: `--repeat`.
+            gpu_num_per_instance: `--gpus-per-trial`.
+            name: `--name`.
+            seed: `--seed`.
+
+        Raises:
+            ExperimentError: If a setting can't be read or names an unknown key.
+        """
+        lists = {"net": self.net_paras_list, "opt": self.opt_paras_list}
+        for setting in settings:
+            which, path, values = parse_setting(setting)
+            lists[which] = override(lists[which], path, values, name=f"--set {which}")
+        changes: dict[str, Any] = {
+            "repeat_times": repeat_times,
+            "gpu_num_per_instance": gpu_num_per_instance,
+            "name": name,
+            "seed": seed,
+        }
+        return replace(
+            self,
+            net_paras_list=lists["net"],
+            opt_paras_list=lists["opt"],
+            **{key: value for key, value in changes.items() if value is not None},
+        )
+
+
+def from_function(
+    setup: Callable[..., Any],
+    opt_paras_list: Sequence[Paras] | None = None,
+    net_paras_list: Sequence[Paras] | None = None,
+    *,
+    name: str | None = None,
+    **settings: Any,
+) -> Experiment:
+    """Return the experiment of a function `setup`; what is None or left out has its default.
+
+    The name is that of the file in which `setup` stands, as `load` would give it.
+
+    Raises:
+        ExperimentError: If the function or a setting is not usable.
+    """
+    unknown = sorted(set(settings) - set(SETTINGS))
+    raise_all([ExperimentError(unknown_setting(key)) for key in unknown])
+    template = Template.from_function(setup)
+    file = Path(template.name)
+    given = {"opt_paras_list": opt_paras_list, "net_paras_list": net_paras_list, **settings}
+    return Experiment(
+        name=name or (_name_of(file) if file.suffix == ".py" else "tune"),
+        template=template,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+
+
+def load(path: str | Path) -> Experiment:
+    """Read an experiment file: a Python module with `setup`, the two lists and other settings.
+
+    The module is executed without a call of `setup`, so what `setup` imports need not be there.
+
+    Raises:
+        ExperimentError: If there is no such file, it is no Python, fails, has no `setup`, or has a
+            setting that is misspelt or not usable; all faults that can be seen are told at once.
+    """
+    path = Path(path)
+    source = _read(path)
+    tree = _parse(source, path)
+    namespace = _execute(compile(tree, str(path), "exec"), path)
+    faults: list[ExperimentError] = [
+        ExperimentError(f"{path}: {unknown_setting(name)}") for name in _misspelt(tree, namespace)
+    ]
+    given: dict[str, Any] = {name: namespace[name] for name in SETTINGS if name in namespace}
+    faults += [type(fault)(f"{path}: {fault}") for fault in setting_faults(given)]
+    try:
+        template = _template(tree, source, path)
+    except ExperimentError as error:
+        raise_all([error, *faults])
+        raise
+    raise_all(faults)
+    return Experiment(name=_name_of(path), path=path.resolve(), template=template, **given)
+
+
+def _read(path: Path) -> str:
+    if path.is_dir():
+        inside = path / FILE_NAME
+        hint = f"Did you mean {inside}?" if inside.is_file() else "Give the file inside of it."
+        raise ExperimentError(f"{path}: expected an experiment file, got a folder. {hint}")
+    if not path.exists():
+        near = sorted(str(p) for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        listed = ", ".join(near[:10]) or "no Python file"
+        raise ExperimentError(
+            f"{path}: expected an experiment file, got nothing: there is no such file."
+            f" In that folder: {listed}."
+        )
+    try:
+        with tokenize.open(path) as file:
+            return file.read()
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise ExperimentError(
+            f"{path}: expected Python source in UTF-8, got a file that can't be read: {error}."
+        ) from error
+
+
+def _parse(source: str, path: Path) -> ast.Module:
+    try:
+        return ast.parse(source, filename=str(path))
+    except SyntaxError as error:
+        line = (error.text or "").rstrip("\n")
+        raise ExperimentError(
+            f"{path}, line {error.lineno}: expected Python, got: {error.msg}.\n"
+            f"    {error.lineno} | {line}\n{_STATEMENT_HINT}"
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ExperimentError(f"{path}: expected Python source, got: {error}.") from error
+
+
+def _execute(code: CodeType, path: Path) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": "akid_experiment", "__file__": str(path)}
+    try:
+        exec(code, namespace)  # noqa: S102  the experiment is the user's own program
+    except (Exception, SystemExit) as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        line = frames[-1].lineno if frames else None
+        text = f"\n    {line} | {frames[-1].line}" if frames else ""
+        raise ExperimentError(
+            f"{path}, line {line}: the file fails before setup is used:"
+            f" {type(error).__name__}: {error}.{text}\nHoles are filled only inside of setup."
+        ) from error
+    return namespace
+
+
+def _template(tree: ast.Module, source: str, path: Path) -> Template:
+    functions = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    found = [node for node in functions if node.name == "setup"]
+    if not found:
+        listed = ", ".join(node.name for node in functions) or "none"
+        raise ExperimentError(
+            f"{path}: expected a function that is named setup, at the top level of the file; it"
+            f" builds and returns the kid. Functions found: {listed}."
+        )
+    node = found[-1]
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    lines = source.splitlines(keepends=True)
+    last = _last_line(lines, node.end_lineno or node.lineno)
+    return Template("".join(lines[first - 1 : last]), str(path), first_line=first)
+
+
+def _last_line(lines: Sequence[str], last: int) -> int:
+    """Return the function's last line with the comments below it, which may be its `#% endif`."""
+    for number, line in enumerate(lines[last:], start=last + 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            break
+        if text and (line[0].isspace() or text.startswith(STATEMENT)):
+            last = number
+    return last
+
+
+def _misspelt(tree: ast.Module, namespace: Mapping[str, Any]) -> list[str]:
+    """Return the module's own names that look like a setting but are none."""
+    assigned = {
+        node.id
+        for statement in tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    names = (n for n in assigned if n in namespace and not n.startswith("_") and n not in SETTINGS)
+    return sorted(n for n in names if looks_like_a_setting(n))
+
+
+def _name_of(path: Path) -> str:
+    return path.resolve().parent.name if path.name == FILE_NAME else path.stem

@@ -1,0 +1,111 @@
+"""Identity: what of a template's text counts when two trials are compared, and the hash of it.
+
+Comments, blank lines and trailing blanks don't count. The template is marked once, by Python's own
+tokeniser, so that each rendering falls into what is shown and what counts without being looked at
+again.
+"""
+
+import hashlib
+import io
+import re
+import tokenize
+from itertools import pairwise
+from typing import Final
+
+STATEMENT: Final = "#%"  # a comment line that starts so is a statement of the template
+
+# Characters that Python source never holds, so that they can mark stretches of a template.
+_OPEN: Final = "\x01"  # before a stretch that doesn't count
+_CLOSE: Final = "\x02"  # after it
+_INERT: Final = "\x03"  # between two braces: keeps a hole in a comment from being filled
+_UNCOUNTED: Final = re.compile(f"{_OPEN}[^{_CLOSE}]*{_CLOSE}")
+_MARKS: Final = str.maketrans("", "", _OPEN + _CLOSE + _INERT)
+_BETWEEN: Final = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT})
+
+
+def digest(*parts: str) -> str:
+    """Return 20 hex digits that stand for the parts and their order.
+
+    >>> digest("a", "b") == digest("ab")
+    False
+    """
+    text = "\x1f".join([f"{len(part)}:{part}" for part in parts])
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:20]
+
+
+def uncounted(text: str) -> str:
+    """Mark text that is shown and doesn't count."""
+    return f"{_OPEN}{_inert(text)}{_CLOSE}"
+
+
+def shown(marked: str) -> str:
+    """Return a stretch of a marked template as it was written."""
+    return marked.translate(_MARKS)
+
+
+def counted(marked: str) -> str:
+    """Return what counts of a stretch of a marked template."""
+    return _UNCOUNTED.sub("", marked)
+
+
+def mark(source: str) -> tuple[str, bool]:
+    """Mark what doesn't count in a template, and tell whether all of its holes stand alone."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    lines = source.splitlines(keepends=True)
+    comments = {t.start[0]: t.start[1] for t in tokens if t.type == tokenize.COMMENT}
+    inside_strings = _lines_inside_strings(tokens)
+    marked = [
+        _mark_line(line, comments.get(number), ends_inside=number in inside_strings)
+        for number, line in enumerate(lines, start=1)
+    ]
+    in_strings = any("{{" in t.string for t in tokens if t.type == tokenize.STRING)
+    return "".join(marked), not in_strings and _stand_alone(source, tokens)
+
+
+def _lines_inside_strings(tokens: list[tokenize.TokenInfo]) -> set[int]:
+    """Return the numbers of the lines whose end lies inside a string."""
+    return {
+        number
+        for token in tokens
+        if token.type not in _BETWEEN
+        for number in range(token.start[0], token.end[0])
+    }
+
+
+def _mark_line(line: str, comment: int | None, *, ends_inside: bool) -> str:
+    if ends_inside:
+        return line
+    body = line.rstrip("\r\n")
+    end = line[len(body) :]
+    code = body if comment is None else body[:comment]
+    if not code.strip():
+        if comment is not None and body[comment:].startswith(STATEMENT):
+            return line
+        return uncounted(line)
+    kept = code.rstrip()
+    dropped = body[len(kept) :]
+    return f"{kept}{uncounted(dropped)}{end}" if dropped else line
+
+
+def _inert(text: str) -> str:
+    """Keep jinja from seeing a hole in a comment, which stays as it was written."""
+    return text.replace("{{", f"{{{_INERT}{{")
+
+
+def _stand_alone(source: str, tokens: list[tokenize.TokenInfo]) -> bool:
+    """Whether no hole touches a name, a number, a string or a dot."""
+    touching = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING)
+    closing = "}}"
+    lines = source.splitlines(keepends=True)
+    for before, after in pairwise(tokens):
+        if before.end != after.start:
+            continue
+        row, column = after.start
+        line = lines[row - 1] if row <= len(lines) else ""
+        opens = line[column : column + 2] == "{{"
+        closes = line[max(0, column - 2) : column] == closing
+        if opens and (before.type in touching or before.string == "."):
+            return False
+        if closes and (after.type in touching or after.string == "."):
+            return False
+    return True

@@ -1,0 +1,161 @@
+"""Label: what a trial is called, from the parameters in which the trials of a sweep differ."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, final
+
+from akid.tuning.grid import Cell, Paras
+from akid.tuning.literal import literal
+
+_LONGEST_VALUE: Final = 24
+_LONGEST_PART: Final = 60
+_LONGEST_SLUG: Final = 80
+_KIND_KEYS: Final = ("type", "name")  # {"type": "relu"} is called relu
+_PLAIN: Final = re.compile(r"[\w.+/:-]+")
+_NOT_IN_FILE_NAMES: Final = re.compile(r"[^A-Za-z0-9._=+-]+")
+
+
+def flatten(which: str, paras: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted names and the values of parameters; lists stay values.
+
+    >>> list(flatten("net", {"activation": {"type": "relu"}, "bn": True}))
+    [('net.activation.type', 'relu'), ('net.bn', True)]
+    """
+    for key, value in paras.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(f"{which}.{key}", value)
+        else:
+            yield f"{which}.{key}", value
+
+
+def differing(cells: Iterable[Cell]) -> list[str]:
+    """Return the dotted names of the parameters that are not the same in all cells.
+
+    A parameter that some cells have and others have not differs, too. The order is that of the
+    lists.
+    """
+    nets: dict[int, Paras] = {}
+    opts: dict[int, Paras] = {}
+    for cell in cells:
+        nets[cell.net_index] = cell.net_paras
+        opts[cell.opt_index] = cell.opt_paras
+    return varying("net", list(nets.values())) + varying("opt", list(opts.values()))
+
+
+def varying(which: str, paras_list: Sequence[Paras]) -> list[str]:
+    """Return the dotted names of the parameters in which the items of one list differ.
+
+    >>> varying("opt", [{"lr": 0.1, "decay": 1}, {"lr": 0.2, "decay": 1}])
+    ['opt.lr']
+    """
+    flat = [dict(flatten(which, paras)) for paras in paras_list]
+    names = dict.fromkeys(name for columns in flat for name in columns)
+    return [name for name in names if len(_distinct(flat, name)) > 1]
+
+
+@final
+class Labeller:
+    """Give each cell of a grid a short name that says what it differs in.
+
+    >>> labeller = Labeller([{"bn": True}, {"bn": False}], [{"lr": 0.1}], repeat_times=2)
+    >>> labeller.label(net_index=1, opt_index=0, repeat=1)
+    'bn=False #1'
+    """
+
+    def __init__(
+        self, net_paras_list: Sequence[Paras], opt_paras_list: Sequence[Paras], repeat_times: int
+    ) -> None:
+        nets, opts = varying("net", net_paras_list), varying("opt", opt_paras_list)
+        names = _short_names([*nets, *opts])
+        self._nets = _parts("net", net_paras_list, nets, names)
+        self._opts = _parts("opt", opt_paras_list, opts, names)
+        self._repeated = repeat_times > 1
+        self._width = len(str(repeat_times * len(net_paras_list) * len(opt_paras_list) - 1))
+
+    def label(self, *, net_index: int, opt_index: int, repeat: int) -> str:
+        """Return the name for people: `bn=True lr=0.05 #2`, where `#2` is the repeat."""
+        number = f"#{repeat}" if self._repeated else ""
+        parts = [self._nets[net_index], self._opts[opt_index], number]
+        return " ".join(part for part in parts if part) or "trial"
+
+    def slug(self, index: int, label: str) -> str:
+        """Return the label as a file's name: the trial's index and the safe characters.
+
+        >>> Labeller([{}], [{}], repeat_times=12).slug(3, "act='a b' #2")
+        '03-act=_a_b_r2'
+        """
+        words = _NOT_IN_FILE_NAMES.sub("_", label.replace("#", "r"))
+        return f"{index:0{self._width}d}-{words}"[:_LONGEST_SLUG]
+
+
+def _distinct(flat: Iterable[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Return the distinct values of a column by their literals; "" stands for having none."""
+    return {literal(c[name]) if name in c else "": c.get(name) for c in flat}
+
+
+def _parts(
+    which: str, paras_list: Sequence[Paras], columns: Sequence[str], names: Mapping[str, str]
+) -> list[str]:
+    """Return what each item of a list is called; no two alike."""
+    flat = [dict(flatten(which, paras)) for paras in paras_list]
+    texts = {name: _short_values(_distinct(flat, name)) for name in columns}
+    parts: list[str] = []
+    for index, values in enumerate(flat):
+        words = [f"{names[n]}={texts[n][literal(values[n])]}" for n in columns if n in values]
+        part = " ".join(words)
+        if len(part) > _LONGEST_PART or (len(flat) > 1 and (not part or part in parts)):
+            part = f"{which}={index}"
+        parts.append(part)
+    return parts
+
+
+def _short_names(columns: Sequence[str]) -> dict[str, str]:
+    """Return for each dotted name the shortest of its ends that no other has."""
+    ends = {column: list(_ends(column)) for column in columns}
+    count = Counter(end for found in ends.values() for end in set(found))
+    return {c: next((e for e in found if count[e] == 1), c) for c, found in ends.items()}
+
+
+def _ends(column: str) -> Iterator[str]:
+    parts = column.split(".")
+    if parts[-1] in _KIND_KEYS and len(parts) > 2:
+        parts = parts[:-1]
+    for length in range(1, len(parts) + 1):
+        yield _word(".".join(parts[-length:]))
+
+
+def _short_values(distinct: Mapping[str, Any]) -> dict[str, str]:
+    """Return a short text for each distinct value of a column; no two alike."""
+    short = {key: _cut(_summary(value)) for key, value in distinct.items()}
+    count = Counter(short.values())
+    return {
+        key: text if count[text] == 1 else f"{text}~{number}"
+        for number, (key, text) in enumerate(short.items())
+    }
+
+
+def _summary(value: Any) -> str:
+    """Return a readable, perhaps ambiguous text.
+
+    >>> _summary([{"type": "maxout", "group_size": 2}, {"type": "maxout", "group_size": 5}])
+    'maxout'
+    """
+    if isinstance(value, str):
+        return _word(value)
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, list | tuple) and value:
+        return ",".join(dict.fromkeys(_summary(item) for item in value))
+    if isinstance(value, dict):
+        kind = next((value[key] for key in _KIND_KEYS if isinstance(value.get(key), str)), None)
+        return _word(kind) if kind else literal(value)
+    return literal(value)
+
+
+def _word(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else literal(text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 2]}.."

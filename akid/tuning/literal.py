@@ -1,0 +1,56 @@
+"""Literal: how a parameter's value is written into source text."""
+
+from typing import Any
+
+
+def literal(value: Any) -> str:
+    """Return the Python expression that gives `value`; it can stand wherever one name could.
+
+    >>> literal("relu"), literal(-0.5), literal([float("inf"), None])
+    ("'relu'", '(-0.5)', "[float('inf'), None]")
+    """
+    text = _plain_literal(value)
+    return f"({text})" if text.startswith("-") else text
+
+
+def _plain_literal(value: Any) -> str:
+    if isinstance(value, bool) or value is None or isinstance(value, int):
+        return repr(value)
+    if isinstance(value, str):
+        return repr(str.__str__(value))
+    if isinstance(value, float):
+        # repr gives nan and inf, which are names and no literals.
+        return repr(value) if value - value == 0 else _not_finite(value)
+    if isinstance(value, dict):
+        items = [f"{_plain_literal(k)}: {_plain_literal(v)}" for k, v in value.items()]
+        return "{" + ", ".join(items) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_plain_literal(v) for v in value) + "]"
+    if isinstance(value, tuple):
+        comma = "," if len(value) == 1 else ""
+        return "(" + ", ".join(_plain_literal(v) for v in value) + comma + ")"
+    msg = (
+        "expected None, a bool, an int, a float, a str, or a list, tuple or dict of those,"
+        f" got {value!r} ({type(value).__name__})"
+    )
+    raise TypeError(msg)
+
+
+def _not_finite(value: float) -> str:
+    if value != value:  # noqa: PLR0124  only nan differs from itself
+        return "float('nan')"
+    return "float('inf')" if value > 0 else "-float('inf')"
+
+
+def kind(text: str) -> str:
+    """Return a literal that Python's grammar treats as it treats `text`, which `literal` gave."""
+    first = text[0]
+    if first in "'\"":
+        return "''"
+    if first.isdigit():
+        return "1" if text.isdigit() else "1.0"
+    if first in "[{":
+        return first if text[1] in "]}" else f"{first}."
+    if first == "(":
+        return "(" if text[1] == ")" else "(-" if text[1] == "-" else "(."
+    return text  # None, True, False, float('nan')

@@ -1,0 +1,188 @@
+"""Plan: which trials of an experiment run, which are skipped, and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from akid.cluster.resources import ResourceRequest
+from akid.errors import ExperimentError
+from akid.tuning.experiment import Experiment
+from akid.tuning.label import differing
+from akid.tuning.trial import Trial, make_trials
+
+RERUNS: Final = ("missing", "failed", "changed", "all")
+FINISHED: Final = "FINISHED"
+_BEFORE: Final = {
+    "FAILED": "failed before",
+    "DIVERGED": "diverged before",
+    "KILLED": "killed before",
+    "RUNNING": "interrupted before",
+    "SCHEDULED": "interrupted before",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownRun:
+    """What the tracking store knows of a trial that ran before.
+
+    Attributes:
+        key: The trial's key.
+        run_id: How the store calls the run.
+        status: FINISHED, FAILED, DIVERGED, KILLED, RUNNING or SCHEDULED.
+        cell_key: The hash of its parameters and its repeat.
+        source_key: The hash of its source.
+        seed: Its seed.
+        started_s: When it started, in seconds since 1970.
+        final: Its last metrics.
+        best: The metrics of its best epoch.
+        test: The metrics of its best checkpoint on the test set.
+        error: Its traceback.
+        duration_s: How long it took.
+    """
+
+    key: str
+    run_id: str
+    status: str
+    cell_key: str = ""
+    source_key: str = ""
+    seed: int | None = None
+    started_s: float = 0.0
+    final: Mapping[str, float] = field(default_factory=dict)
+    best: Mapping[str, float] = field(default_factory=dict)
+    test: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedTrial:
+    """A trial and what is done with it.
+
+    Attributes:
+        trial: The trial.
+        action: "run" or "skip".
+        reason: Why, in a few words.
+        known: The earlier run of the same key, or None.
+        same_as: The index of the trial of this plan that has the same key and whose result is this
+            trial's as well, or None. Such a trial is skipped.
+    """
+
+    trial: Trial
+    action: Literal["run", "skip"]
+    reason: str
+    known: KnownRun | None = None
+    same_as: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """All trials of a sweep in the documented order.
+
+    Attributes:
+        experiment: What the sweep is about.
+        trials: Every trial with what is done with it.
+        columns: The dotted names of the parameters in which the trials differ.
+    """
+
+    experiment: Experiment
+    trials: tuple[PlannedTrial, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def to_run(self) -> list[Trial]:
+        """The trials that run, in the documented order."""
+        return [planned.trial for planned in self.trials if planned.action == "run"]
+
+    @property
+    def skipped(self) -> list[PlannedTrial]:
+        """The trials that don't run."""
+        return [planned for planned in self.trials if planned.action == "skip"]
+
+
+def make_plan(
+    experiment: Experiment,
+    requests: Sequence[ResourceRequest],
+    known: Mapping[str, KnownRun],
+    rerun: str = "missing",
+) -> Plan:
+    """Decide for every trial of an experiment whether it runs.
+
+    Args:
+        experiment: The experiment.
+        requests: What each trial needs, in the documented order.
+        known: The earlier runs by key (see `by_key`).
+        rerun: "missing" runs whatever has no finished run; "failed" only what ran before and did
+            not finish; "changed" only what ran before with another source, seed or data; "all"
+            everything.
+
+    Raises:
+        ExperimentError: If `rerun` is unknown, or the number of requests is another.
+        TemplateError: If a trial can't be rendered; all faults at once.
+    """
+    if rerun not in RERUNS:
+        raise ExperimentError(f"--rerun: expected one of {', '.join(RERUNS)}, got {rerun!r}.")
+    earlier: dict[str, KnownRun] = {}
+    for run in sorted(known.values(), key=lambda run: run.started_s):
+        if run.cell_key:
+            earlier[run.cell_key] = run
+    first: dict[str, int] = {}
+    planned = []
+    for trial in make_trials(experiment, requests):
+        same_as = first.setdefault(trial.key, trial.index)
+        if same_as != trial.index:
+            reason = f"same program as trial {same_as}"
+            planned.append(PlannedTrial(trial=trial, action="skip", reason=reason, same_as=same_as))
+        else:
+            planned.append(_decide(trial, known.get(trial.key), earlier, rerun))
+    return Plan(
+        experiment=experiment,
+        trials=tuple(planned),
+        columns=tuple(differing(experiment.cells())),
+    )
+
+
+def by_key(runs: Iterable[KnownRun]) -> dict[str, KnownRun]:
+    """Return one run for each key: a finished one if there is any, else the last that started."""
+    chosen: dict[str, KnownRun] = {}
+    for run in sorted(runs, key=lambda run: (run.status == FINISHED, run.started_s)):
+        chosen[run.key] = run
+    return chosen
+
+
+def _decide(
+    trial: Trial, run: KnownRun | None, earlier: Mapping[str, KnownRun], rerun: str
+) -> PlannedTrial:
+    changed = _change(trial, earlier.get(trial.cell_key)) if run is None else None
+    wanted = {
+        "all": True,
+        "missing": run is None or run.status != FINISHED,
+        "failed": run is not None and run.status != FINISHED,
+        "changed": changed is not None,
+    }[rerun]
+    return PlannedTrial(
+        trial=trial,
+        action="run" if wanted else "skip",
+        reason=_reason(run, changed, wanted=wanted, rerun=rerun),
+        known=run,
+    )
+
+
+def _reason(run: KnownRun | None, changed: str | None, *, wanted: bool, rerun: str) -> str:
+    if run is None:
+        reason = changed or "new"
+    elif run.status == FINISHED:
+        reason = f"finished in run {run.run_id[:8]}"
+    else:
+        reason = _BEFORE.get(run.status, f"{run.status.lower()} before")
+    if wanted or (run is not None and run.status == FINISHED):
+        return reason
+    return f"{reason}; --rerun {rerun} leaves it"
+
+
+def _change(trial: Trial, run: KnownRun | None) -> str | None:
+    """Return what changed since the same parameters and repeat ran last, or None."""
+    if run is None:
+        return None
+    if run.source_key != trial.source_key:
+        return "changed source"
+    return "changed seed" if run.seed != trial.seed else "changed data"

@@ -1,0 +1,95 @@
+"""Settings: what an experiment may say besides `setup`, and what is wrong with it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from akid.cluster.resources import resource_faults
+from akid.errors import ExperimentError, GridError
+from akid.tuning.grid import plain_parameter_list
+
+SETTINGS: Final = (
+    "net_paras_list",
+    "opt_paras_list",
+    "repeat_times",
+    "gpu_num_per_instance",
+    "cpu_num_per_instance",
+    "metric",
+    "mode",
+    "max_failures",
+    "seed",
+    "data_files",
+)
+_CLOSE_ENOUGH: Final = 0.8  # of difflib's ratio
+
+
+def looks_like_a_setting(name: str) -> bool:
+    """Whether a name is so close to a setting's that it is one misspelt.
+
+    >>> looks_like_a_setting("repeat_time"), looks_like_a_setting("widths")
+    (True, False)
+    """
+    return bool(get_close_matches(name, SETTINGS, n=1, cutoff=_CLOSE_ENOUGH))
+
+
+def unknown_setting(name: str) -> str:
+    """Return the message about a name that is no setting."""
+    close = get_close_matches(name, SETTINGS, n=1, cutoff=_CLOSE_ENOUGH)
+    hint = f" Did you mean {close[0]}? Otherwise write it as _{name}." if close else ""
+    return f"expected one of the settings {', '.join(SETTINGS)}, got {name}.{hint}"
+
+
+def setting_faults(given: Mapping[str, Any]) -> list[ExperimentError]:
+    """Return what is wrong with the settings that are there."""
+    faults: list[ExperimentError] = []
+    for name in ("net_paras_list", "opt_paras_list"):
+        if name in given:
+            faults += [GridError(fault) for fault in plain_parameter_list(name, given[name])[1]]
+    gpus, cpus = given.get("gpu_num_per_instance"), given.get("cpu_num_per_instance", 1)
+    faults += [GridError(fault) for fault in resource_faults(gpus, cpus)]
+    for name, least in (("repeat_times", 1), ("max_failures", 0), ("seed", 0)):
+        value = given.get(name, least)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            text = f"{name}: expected an int of at least {least}, got {name}={value!r}."
+            faults.append(ExperimentError(text))
+    return [*faults, *_word_faults(given)]
+
+
+def _word_faults(given: Mapping[str, Any]) -> list[ExperimentError]:
+    metric, mode, files = given.get("metric"), given.get("mode"), given.get("data_files", ())
+    faults = []
+    if metric is not None and (not isinstance(metric, str) or not metric):
+        faults.append(f"metric: expected a metric's name or None, got metric={metric!r}.")
+    if mode not in (None, "min", "max"):
+        faults.append(f"mode: expected 'max', 'min' or None, got mode={mode!r}.")
+    if not isinstance(files, list | tuple) or not all(isinstance(f, str | Path) for f in files):
+        faults.append(f"data_files: expected a list of paths, got data_files={files!r}.")
+    return [ExperimentError(fault) for fault in faults]
+
+
+def fingerprint(files: Sequence[str], folder: Path) -> str:
+    """Return one hash of the files' names and contents; paths are relative to `folder`."""
+    if not files:
+        return ""
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        raise ExperimentError(
+            f"data_files: expected files (relative to {folder.resolve()}), got names of none:"
+            f" {', '.join(missing)}."
+        )
+    whole = hashlib.sha256()
+    for file in files:
+        with (folder / file).open("rb") as stream:
+            whole.update(f"{file}\x1f{hashlib.file_digest(stream, 'sha256').hexdigest()}".encode())
+    return whole.hexdigest()
+
+
+def raise_all(faults: Sequence[ExperimentError]) -> None:
+    """Raise one error for all faults, of their common class."""
+    if not faults:
+        return
+    classes = {type(fault) for fault in faults}
+    error = classes.pop() if len(classes) == 1 else ExperimentError
+    raise error("\n".join(str(fault) for fault in faults))
