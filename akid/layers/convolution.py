@@ -1,7 +1,7 @@
 """Convolution: slide a window of weights over an image."""
 # Shape legend: N = batch, C = channels, H = height, W = width.
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from torch import Tensor
 from torch.nn import functional
@@ -39,6 +39,8 @@ class ConvolutionLayer(SynapseLayer):
     >>> conv(torch.zeros(8, 1, 28, 28)).shape
     torch.Size([8, 32, 14, 14])
     """
+
+    NAME: ClassVar[str] = "conv"
 
     def __init__(
         self,

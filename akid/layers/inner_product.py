@@ -2,7 +2,7 @@
 # Shape legend: N = batch, D = all other dimensions flattened.
 
 import math
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from torch import Tensor
 from torch.nn import functional
@@ -35,6 +35,8 @@ class InnerProductLayer(SynapseLayer):
     >>> InnerProductLayer(out_channel_num=10, name="ip1")(torch.zeros(8, 32, 6, 6)).shape
     torch.Size([8, 10])
     """
+
+    NAME: ClassVar[str] = "ip"
 
     def __init__(self, **synapse: Unpack[SynapseOptions]) -> None:
         super().__init__(**synapse)

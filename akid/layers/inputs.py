@@ -50,6 +50,24 @@ def image(inputs: Any, *, who: str) -> Tensor:
     return tensor_of_rank(inputs, 4, who=who)
 
 
+def channels_in_groups(inputs: Any, group_size: int, *, who: str) -> Tensor:
+    """Return the one tensor (N, C, ...) that a layer is given, if C divides into such groups.
+
+    Raises:
+        SetupError: If it is no tensor, or the group's size is below 1.
+        ShapeError: If the channels do not divide.
+    """
+    tensor = one_tensor(inputs, who=who)
+    if group_size < 1:
+        raise SetupError(f"{who}: expected group_size of 1 or more, got {group_size=!r}.")
+    if tensor.dim() < 2 or tensor.shape[1] % group_size:
+        raise ShapeError(
+            f"{who}: expected an input of shape (N, C, ...) with C a multiple of {group_size=!r},"
+            f" got shape {tuple(tensor.shape)}."
+        )
+    return tensor
+
+
 def several(inputs: Any, *names: str, who: str, optional: int = 0) -> list[Tensor]:
     """Return the tensors that a layer of several inputs is given.
 
@@ -71,6 +89,21 @@ def several(inputs: Any, *names: str, who: str, optional: int = 0) -> list[Tenso
         f"{who}: expected a list of tensors [{needed}{may}], got {_in_words(inputs)}."
         ' Name them in inputs=[{"name": block, "idxs": [index]}, ...], in this order.'
     )
+
+
+def same_shape(inputs: Any, *names: str, who: str, optional: int = 0) -> list[Tensor]:
+    """Return the tensors of one shape that a layer of several inputs is given.
+
+    Raises:
+        SetupError: If it is no list of that many tensors.
+        ShapeError: If their shapes differ.
+    """
+    tensors = several(inputs, *names, who=who, optional=optional)
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    if len(set(shapes)) > 1:
+        got = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=False))
+        raise ShapeError(f"{who}: expected inputs of one shape, got {got}.")
+    return tensors
 
 
 def _in_words(inputs: Any) -> str:

@@ -19,7 +19,7 @@ class SynapseLayer(Block):
     """The base of layers with weights.
 
     A subclass calls `_allocate` in its `_setup`. The penalty is no work of `forward`: a brain adds
-    it to the loss, or its gradient in closed form to the gradients, from `regularizers`.
+    it to the loss, or its gradient in closed form to the gradients, from `regularized()`.
 
     Args:
         out_channel_num: How many channels, or units, the layer gives.
@@ -70,13 +70,12 @@ class SynapseLayer(Block):
         self.register_parameter("weights", None)
         self.register_parameter("biases", None)
 
-    @property
-    def regularizers(self) -> list[tuple[nn.Parameter, Regularizer]]:
-        """Pairs of a parameter and its regulariser; empty before the set-up."""
-        if self.regularizer is None or not self.is_setup:
+    def regularized(self) -> list[tuple[Regularizer, Tensor]]:
+        """Give pairs of a regulariser and a parameter that it acts on; none before the set-up."""
+        parameters = [self.weights, self.biases] if self.wd_on_bias else [self.weights]
+        if self.regularizer is None:
             return []
-        regularized = [self.weights, self.biases] if self.wd_on_bias else [self.weights]
-        return [(p, self.regularizer) for p in regularized if p is not None]
+        return [(self.regularizer, p) for p in parameters if p is not None]
 
     @torch.no_grad()
     def on_para_update(self) -> None:

@@ -25,7 +25,7 @@ def test_the_documented_defaults() -> None:
     assert layer.weights.std().item() == pytest.approx(0.088, rel=0.02)
     assert layer.weights.abs().max() <= 0.2 + 1e-6
     assert not layer.biases.any()
-    assert layer.regularizers == [(layer.weights, L2(scale=5e-4))]
+    assert layer.regularized() == [(L2(scale=5e-4), layer.weights)]
 
 
 def test_layers_of_one_shape_differ_and_a_seed_repeats() -> None:
@@ -48,14 +48,14 @@ def test_biases_start_from_their_value_or_are_absent() -> None:
     assert list(made(initial_bias_value=None).state_dict()) == ["weights"]
 
 
-def test_regularizers_name_what_is_regularised() -> None:
+def test_regularized_names_what_is_regularised() -> None:
     """None for wd gives none; wd_on_bias adds the biases if there are any; a copy names its own."""
     both = made(wd={"type": "l1", "scale": 0.1}, wd_on_bias=True)
 
-    assert made(wd=None).regularizers == []
-    assert InnerProductLayer(out_channel_num=4).regularizers == []
-    assert both.regularizers == [(both.weights, L1(scale=0.1)), (both.biases, L1(scale=0.1))]
-    assert len(made(wd_on_bias=True, initial_bias_value=None).regularizers) == 1
+    assert made(wd=None).regularized() == []
+    assert InnerProductLayer(out_channel_num=4).regularized() == []
+    assert both.regularized() == [(L1(scale=0.1), p) for p in (both.weights, both.biases)]
+    assert len(made(wd_on_bias=True, initial_bias_value=None).regularized()) == 1
 
 
 def test_max_norm_projects_each_output_after_an_update() -> None:

@@ -1,0 +1,76 @@
+"""Dropout: while training, put a random part of the values to zero."""
+
+from typing import Any, ClassVar, Unpack
+
+import torch
+from torch import Tensor
+
+from akid.core import seeding
+from akid.core.block import Block
+from akid.errors import SetupError
+from akid.layers.inputs import one_tensor
+from akid.layers.options import BlockOptions
+
+
+class DropoutLayer(Block):
+    """Keep each value with a probability, scaled up so that the mean stays; identity in evaluation.
+
+    It draws from a generator of its own, whose state is part of `state_dict`: a run that is resumed
+    draws what the undisturbed run would have drawn.
+
+    Args:
+        keep_prob: The probability to keep a value, above 0 and at most 1.
+        options: The arguments of `Block`.
+
+    Shape:
+        input: any.
+        output: the same; in evaluation it is the input itself.
+
+    Raises:
+        SetupError: If `keep_prob` is out of its range.
+
+    >>> DropoutLayer(keep_prob=0.5, name="dropout1").eval()(torch.ones(2))
+    tensor([1., 1.])
+    """
+
+    NAME: ClassVar[str] = "dropout"
+
+    def __init__(self, keep_prob: float = 0.5, **options: Unpack[BlockOptions]) -> None:
+        super().__init__(**options)
+        if not 0 < keep_prob <= 1:
+            raise SetupError(
+                f"{self.label}: expected keep_prob above 0 and at most 1 (the part that is kept),"
+                f" got {keep_prob=!r}."
+            )
+        self.keep_prob = keep_prob
+        self._generator: torch.Generator | None = None
+
+    def _setup(self, inputs: Any) -> None:
+        x = one_tensor(inputs, who=self.label)
+        self._generator = seeding.generator("dropout", device=x.device)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or self.keep_prob == 1:
+            return inputs
+        generator = self._generator_on(inputs.device)
+        mask = torch.empty_like(inputs).bernoulli_(self.keep_prob, generator=generator)
+        return inputs * mask.mul_(1 / self.keep_prob)
+
+    def _generator_on(self, device: torch.device) -> torch.Generator:
+        """Return the generator; after a move to another kind of device, one of the same seed."""
+        assert self._generator is not None
+        if self._generator.device.type != device.type:
+            seed = self._generator.initial_seed()
+            self._generator = torch.Generator(device=device).manual_seed(seed)
+        return self._generator
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the generator's state, for `state_dict`."""
+        if self._generator is None:
+            return {}
+        return {"device": self._generator.device.type, "state": self._generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Go on from a generator's state; one of another kind of device can't be taken over."""
+        if self._generator is not None and state.get("device") == self._generator.device.type:
+            self._generator.set_state(state["state"].cpu())
