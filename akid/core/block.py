@@ -95,6 +95,9 @@ class Block(nn.Module):
         """Give pairs of a regulariser and a parameter that it acts on; none unless overridden."""
         return ()
 
+    def on_para_update(self) -> None:
+        """Restore the block's constraints after its parameters were updated; it has none itself."""
+
     def setup(self, inputs: Any = None) -> None:
         """Infer shapes from `inputs` and allocate; a second call does nothing.
 
