@@ -1,0 +1,139 @@
+"""Connection: the one place that starts or joins a Ray cluster and sets Ray's variables."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from akid.cluster.resources import ClusterCapacity, Node
+from akid.errors import ResourceError
+
+logger = logging.getLogger(__name__)
+
+# Read by Ray when it is imported, started or asked to tune; what the user has set already wins.
+_RAY_SETTINGS: Final = {
+    # Tune's own CSV, JSON and TensorBoard files cost 40 ms a trial; MLflow has their content.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Resuming is the plan's work, so Tune's own state need not be written every few seconds.
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # Placement groups are asked for ahead of their trials; more than a few only load the scheduler.
+    "TUNE_MAX_PENDING_TRIALS_PG": "8",
+    # A trial works where the sweep was started: relative paths in `setup` mean the same in each.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Workers see every GPU index that Ray gives them, and a worker without a share sees none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    """A cluster that this process is connected to.
+
+    Attributes:
+        capacity: Its machines with their CPUs and GPUs.
+        dashboard_url: Where its dashboard answers, or None.
+        is_local: Whether it was started for this process alone and ends with it.
+    """
+
+    capacity: ClusterCapacity
+    dashboard_url: str | None
+    is_local: bool
+
+
+@contextmanager
+def connect(
+    address: str | None = None, *, num_cpus: int | None = None, num_gpus: int | None = None
+) -> Iterator[Cluster]:
+    """Join the cluster at `address`, or start one on this machine; leave or end it afterwards.
+
+    A process that has called `ray.init` itself keeps its cluster: it is used and left as it is.
+
+    Args:
+        address: `host:port` of a running cluster, `"auto"` for the one on this machine; None
+            starts a private one.
+        num_cpus: Logical CPUs of a private cluster; None for as many as there are.
+        num_gpus: Logical GPUs of a private cluster; None for as many as there are.
+
+    Raises:
+        ResourceError: If the cluster can't be reached, or `address` is a Ray Client address.
+    """
+    if address is not None and address.startswith("ray://"):
+        raise ResourceError(
+            f"connect: expected host:port or 'auto', got address={address!r}. Ray Tune's"
+            " driver has to run inside of the cluster: start the sweep on one of its machines, or"
+            " submit it as a Ray job."
+        )
+    for name, value in _RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if is_connected():
+        yield Cluster(capacity=_capacity(), dashboard_url=None, is_local=False)
+        return
+    dashboard = _start(address, num_cpus=num_cpus, num_gpus=num_gpus)
+    try:
+        yield Cluster(
+            capacity=_capacity(),
+            dashboard_url=f"http://{dashboard}" if dashboard else None,
+            is_local=address is None,
+        )
+    finally:
+        _end()
+
+
+def is_connected() -> bool:
+    """Whether this process is connected to a cluster already; Ray is not loaded to find out."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+def _start(address: str | None, *, num_cpus: int | None, num_gpus: int | None) -> str | None:
+    """Start or join, and return the dashboard's host and port."""
+    import ray
+
+    try:
+        if address is None:
+            context = ray.init(
+                num_cpus=num_cpus,
+                num_gpus=num_gpus,
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+        else:
+            context = ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = "on this machine" if address is None else f"at address={address!r}"
+        raise ResourceError(
+            f"connect: expected a Ray cluster {where}, got {type(error).__name__}: {error}."
+            " Check `ray status` there, or leave out --address to start a private cluster."
+        ) from error
+    return context.dashboard_url or None
+
+
+def _end() -> None:
+    import ray
+
+    ray.shutdown()
+
+
+def _capacity() -> ClusterCapacity:
+    import ray
+
+    return ClusterCapacity(
+        nodes=tuple(
+            Node(
+                cpus=node["Resources"].get("CPU", 0.0),
+                gpus=node["Resources"].get("GPU", 0.0),
+                name=node["NodeManagerHostname"],
+            )
+            for node in ray.nodes()
+            if node["Alive"]
+        )
+    )

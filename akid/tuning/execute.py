@@ -1,0 +1,100 @@
+"""Execute: build and practise one rendered trial in this process, as a worker or as a script."""
+
+import json
+import linecache
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from akid.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from akid.training.kid import Kid
+    from akid.training.report import Report
+
+Row: TypeAlias = dict[str, float]
+SetupFunction: TypeAlias = Callable[[], Any]
+
+
+def load_setup(source: str, *, name: str) -> SetupFunction:
+    """Execute the rendered `source` in a module of its own and return its `setup`.
+
+    The source is registered under `<name>`, so tracebacks show its lines.
+
+    Raises:
+        ExperimentError: If the module has no `setup` after that.
+    """
+    filename = f"<{name}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    module = ModuleType(f"akid_trial_{name}")
+    exec(compile(source, filename, "exec"), module.__dict__)  # noqa: S102 (the user's own program)
+    setup = module.__dict__.get("setup")
+    if not callable(setup):
+        raise ExperimentError(
+            f"{name}: expected a function named setup in the rendered source, got {setup!r}."
+        )
+    return setup  # type: ignore[no-any-return]
+
+
+def practise(
+    setup: SetupFunction,
+    *,
+    seed: int,
+    threads: int,
+    log_dir: Path | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> "Report":
+    """Call `setup`, let the kid that it returns practise, and return the kid's report.
+
+    Args:
+        setup: A function without arguments that returns a `Kid`, set up or not.
+        seed: What every random stream of the kid is derived from.
+        threads: How many threads torch may compute with.
+        log_dir: Where the kid's log and checkpoints go; None leaves it to the kid.
+        on_row: Called with each row that the kid records, as it is recorded.
+
+    Raises:
+        ExperimentError: If `setup` returns something else than a Kid.
+        DivergedError: If the loss becomes NaN or infinite.
+    """
+    import torch
+
+    from akid.core.seeding import seed_scope
+
+    torch.set_num_threads(threads)
+    with seed_scope(seed):
+        kid = _checked(setup())
+        if log_dir is not None:
+            kid.log_dir = log_dir
+        if on_row is not None:
+            _listen(kid, on_row)
+        kid.setup()
+        return kid.practice()
+
+
+def run_script(setup: SetupFunction, *, seed: int, threads: int) -> None:
+    """Practise as `practise` does and print the metrics as a line of JSON: a trial's main part."""
+    report = practise(setup, seed=seed, threads=threads)
+    metrics = {"final": report.final, "best": report.best, "test": report.test}
+    sys.stdout.write(json.dumps(metrics) + "\n")
+
+
+def _checked(kid: Any) -> "Kid":
+    from akid.training.kid import Kid
+
+    if not isinstance(kid, Kid):
+        raise ExperimentError(
+            f"setup: expected it to return a Kid, got {type(kid).__name__}: {repr(kid)[:80]}."
+            " End the function with `return kid`."
+        )
+    return kid
+
+
+def _listen(kid: "Kid", on_row: Callable[[Row], None]) -> None:
+    def tell(speaking: "Kid") -> None:
+        on_row(dict(speaking.last_row))
+
+    kid.hooks.on_train_log_step.append(tell)
+    kid.hooks.on_val_log_step.append(tell)

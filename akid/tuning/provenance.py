@@ -1,0 +1,64 @@
+"""Provenance: which code, versions and machine a sweep ran with."""
+
+import platform
+import shlex
+import socket
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+_VERSIONS: Final = ("akid", "torch", "ray", "mlflow", "numpy")
+_MAX_DIFF_CHARS: Final = 1_000_000
+
+
+def tags(source: Path | None) -> dict[str, str]:
+    """Return what is said of each run: versions, host, command, and the source's commit.
+
+    Args:
+        source: The experiment's file, whose repository is asked; None for the working folder's.
+    """
+    folder = Path.cwd() if source is None else source.resolve().parent
+    commit = _git(folder, "rev-parse", "HEAD")
+    known = {
+        "mlflow.source.name": str(source) if source is not None else sys.argv[0],
+        "mlflow.source.type": "LOCAL",
+        "akid.command": shlex.join(sys.argv),
+        "akid.driver_host": socket.gethostname(),
+        "akid.version.python": platform.python_version(),
+        **{f"akid.version.{name}": version for name in _VERSIONS if (version := _version(name))},
+    }
+    if commit:
+        known["mlflow.source.git.commit"] = commit
+        known["akid.git.dirty"] = str(bool(_git(folder, "status", "--porcelain")))
+    return known
+
+
+def uncommitted(source: Path | None) -> str:
+    """Return what is not committed in the source's repository, as a diff; "" without any."""
+    folder = Path.cwd() if source is None else source.resolve().parent
+    return _git(folder, "diff", "HEAD")[:_MAX_DIFF_CHARS]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Return what git prints, or "" where there is no git or no repository."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,347 @@
+"""Sweep: an experiment's plan, carried out on a cluster and kept in a tracking store."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from akid.cluster import connection, machine, resources
+from akid.cluster.connection import Cluster
+from akid.cluster.resources import ClusterCapacity
+from akid.tuning import plan as planning
+from akid.tuning import provenance
+from akid.tuning.experiment import Experiment
+from akid.tuning.mlflow_tracker import MlflowTracker, default_uri
+from akid.tuning.plan import KnownRun, Plan, PlannedTrial
+from akid.tuning.progress import Progress, SweepState, open_progress
+from akid.tuning.results import TrialRecord
+from akid.tuning.tracking import TrackingWriter, TrialEnd
+from akid.tuning.trial import Trial, script
+
+if TYPE_CHECKING:
+    from akid.tuning.execute import Row
+    from akid.tuning.worker import Outcome, TrialCrash
+
+logger = logging.getLogger(__name__)
+
+_MAX_TAG_CHARS: Final = 5000
+_LOG: Final = "training.log"
+_BEST: Final = Path("model") / "best.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """How a sweep is carried out; none of it changes what a trial is.
+
+    Attributes:
+        tracking_uri: The MLflow store; None for MLFLOW_TRACKING_URI, else mlflow.db here.
+        address: A running Ray cluster; None starts one on this machine.
+        rerun: Which known trials run again: "missing", "failed", "changed" or "all".
+        max_concurrent: At most so many trials at once; None for as many as there is room for.
+        folder: Where logs and checkpoints go.
+        num_cpus: CPUs of the cluster that is started here; None for all.
+        num_gpus: GPUs of the cluster that is started here; None for all.
+    """
+
+    tracking_uri: str | None = None
+    address: str | None = None
+    rerun: str = "missing"
+    max_concurrent: int | None = None
+    folder: Path = Path("akid_runs")
+    num_cpus: int | None = None
+    num_gpus: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOutcome:
+    """What a sweep gave.
+
+    Attributes:
+        records: A record for each trial, in the documented order.
+        untracked: What the tracking store refused, one sentence each.
+        is_interrupted: Whether it was ended before all trials were done.
+    """
+
+    records: list[TrialRecord]
+    untracked: list[str]
+    is_interrupted: bool
+
+
+class Sweep:
+    """All runs of an experiment's grid and repeats.
+
+    Args:
+        experiment: What is trained.
+        options: How.
+    """
+
+    def __init__(self, experiment: Experiment, options: SweepOptions) -> None:
+        self.experiment = experiment
+        self._options = options
+        self._uri = options.tracking_uri or default_uri()
+
+    def plan(self) -> Plan:
+        """Return what would run and why, without changing anything.
+
+        Raises:
+            ExperimentError: If the experiment is wrong.
+            ResourceError: If a trial's need can never be met.
+            TrackingError: If the store can't be read.
+        """
+        with ExitStack() as stack:
+            return self._plan(self._known_capacity(stack))
+
+    def run(self) -> SweepOutcome:
+        """Train what is missing and return a record for each trial.
+
+        Raises:
+            ExperimentError, ResourceError, TrackingError: As `plan`; nothing has been trained then.
+        """
+        with ExitStack() as stack:
+            capacity = self._known_capacity(stack)
+            plan = self._plan(capacity)
+            if not plan.to_run:
+                return SweepOutcome(records=_records(plan, {}), untracked=[], is_interrupted=False)
+            tracker = MlflowTracker(self._uri, self.experiment.name)
+            cluster = stack.enter_context(self._connect(capacity))
+            if cluster.dashboard_url:
+                logger.info("Ray dashboard: %s", cluster.dashboard_url)
+            return self._carry_out(plan, tracker)
+
+    def known_records(self) -> list[TrialRecord]:
+        """Return a record of what is known of each trial, without training any."""
+        return _records(self.plan(), {})
+
+    def where(self) -> str:
+        """Return a line that says how to look at the results."""
+        if self._uri.startswith("http"):
+            return f"MLflow: {self._uri}, experiment {self.experiment.name}"
+        return f"Compare the runs: mlflow ui --backend-store-uri {self._uri}"
+
+    def _known_capacity(self, stack: ExitStack) -> ClusterCapacity:
+        """Return what the cluster has; one that has yet to be started has what this machine has."""
+        if self._options.address is None and not connection.is_connected():
+            return machine.local_capacity(
+                num_cpus=self._options.num_cpus, num_gpus=self._options.num_gpus
+            )
+        return stack.enter_context(connection.connect(self._options.address)).capacity
+
+    def _connect(self, capacity: ClusterCapacity) -> AbstractContextManager[Cluster]:
+        return connection.connect(num_cpus=int(capacity.cpus), num_gpus=int(capacity.gpus))
+
+    def _plan(self, capacity: ClusterCapacity) -> Plan:
+        experiment = self.experiment
+        requests = resources.requests_for(
+            experiment.gpu_num_per_instance,
+            experiment.cpu_num_per_instance,
+            experiment.n_instances,
+            capacity,
+            product=experiment.product,
+        )
+        resources.check_feasible(requests, capacity)
+        known = MlflowTracker(self._uri, experiment.name, create=False).known_runs()
+        return planning.make_plan(
+            experiment, requests, planning.by_key(known), rerun=self._options.rerun
+        )
+
+    def _carry_out(self, plan: Plan, tracker: MlflowTracker) -> SweepOutcome:
+        from akid.tuning import run
+
+        trials = plan.to_run
+        tags = provenance.tags(self.experiment.path)
+        name = f"{self.experiment.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        parent_id = tracker.start_sweep(name, tags=tags, texts=_sweep_texts(self.experiment))
+        writer = TrackingWriter(tracker, parent_id=parent_id)
+        state = SweepState(waiting=len(trials), known=len(plan.skipped))
+        folder = self._options.folder / self.experiment.name
+        with open_progress(state, metric=self.experiment.metric) as progress:
+            conductor = _Conductor(trials, writer, progress, folder=folder, tags=tags)
+            with conductor.interruptible():
+                run.run_trials(
+                    trials,
+                    conductor,
+                    name=f"sweep-{parent_id[:8]}",
+                    folder=folder,
+                    max_concurrent=self._options.max_concurrent,
+                )
+            conductor.end_open_trials()
+        untracked = writer.close()
+        ended = {
+            index: replace(record, run_id=writer.run_ids.get(index))
+            for index, record in conductor.records.items()
+        }
+        records = _records(plan, ended)
+        interrupted = any(record.status == "KILLED" for record in ended.values())
+        counts = Counter(record.status for record in ended.values())
+        tracker.end_sweep(
+            parent_id,
+            status="KILLED" if interrupted else "FINISHED",
+            summary={f"trials/{status.lower()}": float(n) for status, n in counts.items()},
+        )
+        return SweepOutcome(records=records, untracked=untracked, is_interrupted=interrupted)
+
+
+class _Conductor:
+    """Hears what happens to the trials and keeps record, tracking and progress in step."""
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        writer: TrackingWriter,
+        progress: Progress,
+        *,
+        folder: Path,
+        tags: Mapping[str, str],
+    ) -> None:
+        self.records: dict[int, TrialRecord] = {}
+        self._trials = trials
+        self._writer = writer
+        self._progress = progress
+        self._folder = folder
+        self._tags = tags
+        self._open: set[int] = set()
+        self._last_rows: dict[int, dict[str, float]] = {}
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a second Ctrl-C end the trials at once, and still write what is known of them."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            logger.warning("interrupted at once; unfinished trials are marked KILLED")
+
+    def on_start(self, position: int) -> None:
+        if position in self._open:
+            return
+        trial = self._trials[position]
+        self._open.add(position)
+        self._writer.start_trial(trial, tags=self._tags)
+        self._progress.start(trial.label)
+
+    def on_rows(self, position: int, rows: "Sequence[Row]") -> None:
+        trial = self._trials[position]
+        self._last_rows.setdefault(position, {}).update(rows[-1])
+        self._writer.log_rows(trial.index, rows)
+        self._progress.hear(trial.label, rows)
+
+    def on_finish(self, position: int, outcome: "Outcome") -> None:
+        record = replace(
+            self._record(position, "FINISHED"),
+            final=outcome.final,
+            best=outcome.best,
+            test=outcome.test,
+            duration_s=outcome.duration_s,
+        )
+        self._end(position, record, _shown(outcome.best or outcome.final))
+
+    def on_crash(self, position: int, crash: "TrialCrash") -> None:
+        status = "DIVERGED" if crash.kind == "diverged" else "FAILED"
+        error = crash.traceback_text or crash.message
+        record = replace(self._record(position, status), error=error)
+        self._end(position, record, f"{status}: {crash.message}")
+
+    def end_open_trials(self) -> None:
+        """Close the trials that an interruption has ended, and those that it kept from starting."""
+        for position in sorted(self._open):
+            self._end(position, self._record(position, "KILLED"), "KILLED")
+        for position, trial in enumerate(self._trials):
+            if trial.index not in self.records:
+                self.records[trial.index] = self._record(position, "KILLED")
+
+    def _end(self, position: int, record: TrialRecord, summary: str) -> None:
+        trial = self._trials[position]
+        if position not in self._open:
+            return
+        self._open.remove(position)
+        self.records[trial.index] = record
+        self._writer.end_trial(trial.index, self._trial_end(trial, record))
+        self._progress.end(trial.label, finished=record.status == "FINISHED", summary=summary)
+
+    def _trial_end(self, trial: Trial, record: TrialRecord) -> TrialEnd:
+        summary = {
+            **{f"best/{name}": value for name, value in record.best.items()},
+            **{f"test/{name}": value for name, value in record.test.items()},
+        }
+        if record.duration_s is not None:
+            summary["duration_s"] = record.duration_s
+        folder = self._folder / trial.slug
+        texts = {"trial.py": script(trial)}
+        if record.error is not None:
+            texts["error.txt"] = record.error
+        return TrialEnd(
+            status=record.status,
+            summary=summary,
+            tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
+            files={_LOG: folder / _LOG, _BEST.name: folder / _BEST},
+            texts=texts,
+        )
+
+    def _record(self, position: int, status: str) -> TrialRecord:
+        trial = self._trials[position]
+        return _record(trial, status, final=self._last_rows.get(position, {}))
+
+
+def _records(plan: Plan, ended: Mapping[int, TrialRecord]) -> list[TrialRecord]:
+    """Return a record for each trial of the plan, in the documented order."""
+    records: list[TrialRecord] = []
+    for planned in plan.trials:
+        trial = planned.trial
+        if trial.index in ended:
+            records.append(ended[trial.index])
+        elif planned.same_as is not None:
+            records.append(replace(records[planned.same_as], **_place(trial)))
+        elif planned.known is not None:
+            records.append(_known_record(planned, planned.known))
+        else:
+            records.append(_record(trial, "SKIPPED"))
+    return records
+
+
+def _known_record(planned: PlannedTrial, known: KnownRun) -> TrialRecord:
+    return _record(
+        planned.trial,
+        known.status,
+        final=known.final,
+        best=known.best,
+        test=known.test,
+        error=known.error,
+        run_id=known.run_id,
+        duration_s=known.duration_s,
+        reused=True,
+    )
+
+
+def _record(trial: Trial, status: str, **known: Any) -> TrialRecord:
+    return TrialRecord(status=status, **_place(trial), **known)
+
+
+def _place(trial: Trial) -> dict[str, Any]:
+    return {
+        "index": trial.index,
+        "label": trial.label,
+        "repeat": trial.repeat,
+        "net_paras": trial.net_paras,
+        "opt_paras": trial.opt_paras,
+        "seed": trial.seed,
+        "key": trial.key,
+    }
+
+
+def _sweep_texts(experiment: Experiment) -> dict[str, str]:
+    """Return the parent run's artifacts: the experiment as it was, and what was not committed."""
+    texts = {"setup.py": experiment.template.source}
+    if experiment.path is not None:
+        texts["experiment.py"] = experiment.path.read_text(encoding="utf-8")
+    diff = provenance.uncommitted(experiment.path)
+    if diff:
+        texts["uncommitted.diff"] = diff
+    return texts
+
+
+def _shown(metrics: Mapping[str, float]) -> str:
+    names = [name for name in metrics if name.startswith("val_")] or list(metrics)
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in names[:3])

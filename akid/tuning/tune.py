@@ -1,0 +1,86 @@
+"""tune: a sweep from Python, with the documented signature."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from akid.cluster.resources import GpuNumbers
+from akid.tuning import experiment
+from akid.tuning.grid import Paras
+from akid.tuning.results import TrialRecord
+from akid.tuning.sweep import Sweep, SweepOptions
+
+
+def tune(  # noqa: PLR0917 (the documented signature)
+    template: Callable[..., Any],
+    opt_paras_list: Sequence[Paras] | None = None,
+    net_paras_list: Sequence[Paras] | None = None,
+    repeat_times: int = 1,
+    gpu_num_per_instance: GpuNumbers = None,
+    debug: bool = False,
+    *,
+    name: str | None = None,
+    metric: str | None = None,
+    mode: str | None = None,
+    seed: int = 0,
+    cpu_num_per_instance: float = 1,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    rerun: str = "missing",
+    max_concurrent: int | None = None,
+    folder: str | Path = "akid_runs",
+) -> list[TrialRecord]:
+    """Fill the holes of `template` with every combination, train all of them, and return records.
+
+    Args:
+        template: A function named `setup` that returns a `Kid`; its source is a jinja2 template
+            with holes such as `{{ net_paras["bn"] }}` and `{{ opt_paras["lr"] }}`. What it needs is
+            imported inside of it.
+        opt_paras_list: Optimisation parameters, one dict for each way to optimise.
+        net_paras_list: Network parameters, one dict for each network.
+        repeat_times: How often each combination is trained, each time with the next seed.
+        gpu_num_per_instance: GPUs of each trial: a number, a fraction, or a list with a number for
+            each trial. None gives one GPU each where there are GPUs, and the CPU elsewhere.
+        debug: Whether to stop after the plan: nothing is trained, and each record tells what is
+            known of its trial already.
+        name: The MLflow experiment; None for the name of the file in which `template` stands.
+        metric: What results are ranked by; None for the validation accuracy or loss.
+        mode: "max" or "min"; None follows from the metric's name.
+        seed: The seed of the first repeat.
+        cpu_num_per_instance: CPUs, and by that threads, of each trial.
+        tracking_uri: The MLflow store; None for MLFLOW_TRACKING_URI, else mlflow.db here.
+        address: A running Ray cluster; None starts one on this machine for as long as it is needed.
+        rerun: Which known trials run again: "missing", "failed", "changed" or "all".
+        max_concurrent: At most so many trials at once.
+        folder: Where logs and checkpoints go.
+
+    Returns:
+        A record for each trial in the documented order: repeats, then `opt_paras_list`, then
+        `net_paras_list`, nets fastest. A trial that failed is a record, too.
+
+    Raises:
+        ExperimentError: If the template or an argument is wrong.
+        ResourceError: If a trial needs what the cluster never has.
+        TrackingError: If the store can't be opened.
+    """
+    described = experiment.from_function(
+        template,
+        opt_paras_list,
+        net_paras_list,
+        name=name,
+        repeat_times=repeat_times,
+        gpu_num_per_instance=gpu_num_per_instance,
+        cpu_num_per_instance=cpu_num_per_instance,
+        metric=metric,
+        mode=mode,
+        seed=seed,
+    )
+    options = SweepOptions(
+        tracking_uri=tracking_uri,
+        address=address,
+        rerun=rerun,
+        max_concurrent=max_concurrent,
+        folder=Path(folder),
+    )
+    sweep = Sweep(described, options)
+    return sweep.known_records() if debug else sweep.run().records

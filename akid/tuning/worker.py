@@ -1,0 +1,188 @@
+"""Worker: the Ray actor that practises planned trials, one after another."""
+
+import queue
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ray import tune
+
+from akid.errors import DivergedError
+from akid.tuning.execute import Row, load_setup, practise
+from akid.tuning.hygiene import ProcessState
+from akid.tuning.trial import Trial
+
+# Rows are handed to the driver at most this often: each hand-over is an event of its loop.
+_REPORT_INTERVAL_S: Final = 0.25
+
+TRIAL_INDEX: Final = "akid_trial"
+"""The key of Tune's `config` that holds the index of the planned trial."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a finished trial gave.
+
+    Attributes:
+        final: The metrics of the last rows.
+        best: The metrics of the best validation, with its `step`.
+        test: The metrics of the best weights on the test split; empty where there is none.
+        duration_s: From loading the source to the last row.
+    """
+
+    final: Row
+    best: Row
+    test: Row
+    duration_s: float
+
+
+class TrialCrash(Exception):  # noqa: N818 (it reports a crash, it is none of akid's own errors)
+    """A trial ended by an exception, whose text crosses process borders as it can't itself.
+
+    Args:
+        kind: "failed", "diverged", or "unclean" where only the process has to go.
+        message: The exception as one line.
+        traceback_text: Its traceback.
+    """
+
+    def __init__(self, kind: str, message: str, traceback_text: str) -> None:
+        super().__init__(kind, message, traceback_text)
+        self.kind = kind
+        self.message = message
+        self.traceback_text = traceback_text
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class _Performance:
+    """One trial that practises in a thread of its own, inside of a local Ray Train worker.
+
+    A thread of its own, because thus the rows reach the driver while the trial goes on, and because
+    what torch keeps for each thread (gradient mode, number of threads) starts afresh.
+    """
+
+    def __init__(self, trial: Trial, log_dir: Path) -> None:
+        self._trial = trial
+        self._log_dir = log_dir
+        self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
+
+    def next_rows(self) -> tuple[list[Row], Outcome | TrialCrash | None]:
+        """Wait for rows; return those of the next moment, and how the trial ended once it has."""
+        rows: list[Row] = []
+        wait_s: float | None = None
+        deadline_s = 0.0
+        while True:
+            try:
+                event = self._events.get(timeout=wait_s)
+            except queue.Empty:
+                return rows, None
+            if not isinstance(event, dict):
+                return rows, event
+            if not rows:
+                deadline_s = time.monotonic() + _REPORT_INTERVAL_S
+            rows.append(event)
+            wait_s = max(0.0, deadline_s - time.monotonic())
+
+    def _run(self) -> None:
+        try:
+            self._events.put(self._practise_in_ray_train())
+        except BaseException as error:  # noqa: BLE001 (whatever user code raises ends its trial only)
+            self._events.put(_crash(error))
+
+    def _practise_in_ray_train(self) -> Outcome:
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        trainer = TorchTrainer(
+            self._practise,
+            scaling_config=ScalingConfig(num_workers=0),
+            run_config=RunConfig(name=self._trial.slug),
+        )
+        outcome = trainer.fit().return_value
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    def _practise(self) -> Outcome:
+        trial = self._trial
+        started_s = time.perf_counter()
+        report = practise(
+            load_setup(trial.source, name=trial.slug),
+            seed=trial.seed,
+            threads=trial.threads,
+            log_dir=self._log_dir,
+            on_row=lambda row: self._events.put({**row, "time_s": time.time()}),
+        )
+        return Outcome(
+            final=dict(report.final),
+            best=dict(report.best),
+            test=dict(report.test),
+            duration_s=time.perf_counter() - started_s,
+        )
+
+
+class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
+    """Practises trials of a plan; one process serves many trials (`reuse_actors`).
+
+    Each step hands over the rows that the trial recorded meanwhile, as `{"rows": [...]}`; the last
+    one also `"outcome"`. A crash is raised by the step after the one with the trial's last rows.
+    """
+
+    def setup(
+        self, config: dict[str, Any], trials: tuple[Trial, ...] = (), folder: str = ""
+    ) -> None:
+        self._trials = trials
+        self._folder = Path(folder)
+        self._state = ProcessState.take()
+        self._end: TrialCrash | None = None
+        self._performance: _Performance | None = None
+        self._index: int = config[TRIAL_INDEX]
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._index = new_config[TRIAL_INDEX]
+        return True
+
+    def step(self) -> dict[str, Any]:
+        if self._end is not None:
+            raise self._end
+        if self._performance is None:
+            trial = self._trials[self._index]
+            self._performance = _Performance(trial, self._folder / trial.slug)
+        rows, end = self._performance.next_rows()
+        if end is None:
+            return {"rows": rows}
+        self._performance = None
+        if isinstance(end, TrialCrash):
+            self._end = end
+            return {"rows": rows}
+        self._end = self._cleaned()
+        return {"rows": rows, "outcome": end, "done": self._end is None}
+
+    def _cleaned(self) -> TrialCrash | None:
+        """Undo what the trial left behind; what can't be undone ends the process alone."""
+        faults = self._state.restore()
+        if not faults:
+            return None
+        message = f"the trial finished, its process is replaced: {'; '.join(faults)}"
+        return TrialCrash("unclean", message, "")
+
+    def __repr__(self) -> str:
+        return f"akid {self._trials[self._index].label}"
+
+
+def _crash(error: BaseException) -> TrialCrash:
+    cause = _innermost(error)
+    kind = "diverged" if isinstance(cause, DivergedError) else "failed"
+    text = "".join(traceback.format_exception(cause))
+    return TrialCrash(kind, f"{type(cause).__name__}: {cause}", text)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the user's own exception from what Ray Train wrapped around it."""
+    while error.__cause__ is not None and type(error).__module__.startswith("ray."):
+        error = error.__cause__
+    return error
