@@ -2,7 +2,7 @@
 # Shape legend: N = batch, K = classes.
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
 import torch
@@ -33,14 +33,15 @@ class LossLayer(Judge):
     def __init__(self, *, multiplier: float = 1.0, **options: Unpack[BlockOptions]) -> None:
         super().__init__(**options)
         self.multiplier = multiplier
-        self._seen: tuple[Tensor, ...] = ()
+        self._seen: Sequence[Tensor] = ()
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         loss = self._loss(*inputs)
         if self.multiplier != 1:
             loss = loss * self.multiplier
-        self.loss = loss
-        self._seen = tuple(tensor.detach() for tensor in inputs)
+        # Past nn.Module's own __setattr__, which costs as much as the loss of a small batch.
+        object.__setattr__(self, "loss", loss)
+        object.__setattr__(self, "_seen", inputs)
         return loss
 
     @abstractmethod
@@ -59,7 +60,7 @@ class LossLayer(Judge):
         if not self._seen:
             return {}
         with torch.no_grad():
-            return self._metrics(*self._seen)
+            return self._metrics(*[tensor.detach() for tensor in self._seen])
 
     def forget(self) -> None:
         super().forget()

@@ -106,9 +106,7 @@ class PoolingLayer(Block):
 
     def _pool(self, inputs: Tensor, both_ends: tuple[int, int], *, ceil_mode: bool) -> Tensor:
         if self.kind == "max":
-            return functional.max_pool2d(
-                inputs, self.ksize, self.strides, both_ends, ceil_mode=ceil_mode
-            )
+            return torch.max_pool2d(inputs, self.ksize, self.strides, both_ends, 1, ceil_mode)
         return functional.avg_pool2d(
             inputs, self.ksize, self.strides, both_ends, ceil_mode, count_include_pad=False
         )
