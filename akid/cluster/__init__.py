@@ -1,1 +1,1 @@
-
+"""Where trials run: resources, GPUs and the connection to Ray."""

@@ -72,6 +72,7 @@ def connect(
         )
     for name, value in _RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if is_connected():
         yield Cluster(capacity=_capacity(), dashboard_url=None, is_local=False)
         return

@@ -1,1 +1,1 @@
-"""Layers: the leaf blocks of a model, one file for each kind."""
+"""Leaf blocks: what a brain is made of."""

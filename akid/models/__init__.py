@@ -1,1 +1,1 @@
-
+"""Ready-made brains."""

@@ -1,1 +1,1 @@
-"""What a model sees: sources of data, sensors that batch them, and jokers that augment them."""
+"""What a model sees: sources, samplers, jokers and sensors."""

@@ -1,1 +1,1 @@
-
+"""Contracts: test suites for one's own blocks, sources and jokers."""

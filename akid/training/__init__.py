@@ -1,1 +1,1 @@
-"""How a model learns: schedules, kongfus (optimisers), engines, checkpoints and the kid."""
+"""How a model learns: schedules, kongfus, engines, checkpoints and the kid."""

@@ -29,6 +29,7 @@ _CLIENT_SETTINGS: Final = {
     "MLFLOW_ENABLE_DB_SDK": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+_QUIET_LOGGERS: Final = ("mlflow", "mlflow.store.db.utils", "alembic")
 _BATCH_METRICS: Final = 1000  # limits of one call, MLflow REST API, "Log Batch"
 _BATCH_PARAMS: Final = 100
 _MAX_PARAM_CHARS: Final = 6000
@@ -59,10 +60,10 @@ class MlflowTracker(Tracker):
             os.environ.setdefault(name, value)
         _check_folder(uri)
         with _translated(f"open the tracking store uri={uri!r}"):
-            logging.getLogger("mlflow").setLevel(logging.WARNING)
-            logging.getLogger("alembic").setLevel(logging.WARNING)
             from mlflow import MlflowClient
 
+            for name in _QUIET_LOGGERS:
+                logging.getLogger(name).setLevel(logging.WARNING)
             self._client = MlflowClient(tracking_uri=uri)
             self._experiment_id = self._find(experiment, create=create)
 
@@ -75,8 +76,9 @@ class MlflowTracker(Tracker):
             return made
         if found.lifecycle_stage != "active":
             raise TrackingError(
-                f"MlflowTracker: expected an active experiment, got {name!r}, deleted in {self.uri}."
-                f" Restore it (mlflow experiments restore -x {found.experiment_id}) or use --name."
+                f"MlflowTracker: expected an active experiment, got {name!r}, which is deleted in"
+                f" {self.uri}. Restore it (mlflow experiments restore -x {found.experiment_id}),"
+                " or use --name."
             )
         return str(found.experiment_id)
 

@@ -1,1 +1,1 @@
-"""Data sets: one file for each, and how their files are found, fetched and read."""
+"""The data sets, one file each, and where they lie."""
