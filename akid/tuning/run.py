@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ray import tune
-from ray.exceptions import RayTaskError
 from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 
@@ -32,7 +31,7 @@ class Listener(Protocol):
         """A trial finished."""
 
     def on_crash(self, position: int, crash: TrialCrash) -> None:
-        """A trial ended by an error."""
+        """A trial ended by an error; said again, or after the trial finished, it means nothing."""
 
 
 def run_trials(
@@ -115,15 +114,12 @@ class _Ear(Callback):  # type: ignore[misc]  # Ray has no types
             self._listener.on_rows(position, result["rows"])
         if "outcome" in result:
             self._listener.on_finish(position, result["outcome"])
+        if "crash" in result:
+            self._listener.on_crash(position, result["crash"])
 
     def on_trial_error(self, *, trial: TuneTrial, **_: Any) -> None:
-        crash = _crash(trial)
-        if crash.kind != "unclean":
-            self._listener.on_crash(trial.config[TRIAL_INDEX], crash)
-
-
-def _crash(trial: TuneTrial) -> TrialCrash:
-    error = trial.get_pickled_error()
-    if isinstance(error, RayTaskError) and isinstance(error.cause, TrialCrash):
-        return error.cause
-    return TrialCrash("lost", f"{type(error).__name__}: {error}", str(error))
+        """Tell of a trial whose process died; one that could speak has told of its end before."""
+        text = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
+        self._listener.on_crash(
+            trial.config[TRIAL_INDEX], TrialCrash("lost", "its process died", text)
+        )

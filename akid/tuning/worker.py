@@ -6,8 +6,10 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
+import ray
 from ray import tune
 
 from akid.errors import DivergedError
@@ -17,6 +19,9 @@ from akid.tuning.trial import Trial
 
 # Rows are handed to the driver at most this often: each hand-over is an event of its loop.
 _REPORT_INTERVAL_S: Final = 0.25
+
+# Frames of these folders say how a trial was called, nothing of what it does.
+_MACHINERY: Final = (str(Path(__file__).parent), str(Path(ray.__file__).parent))
 
 TRIAL_INDEX: Final = "akid_trial"
 """The key of Tune's `config` that holds the index of the planned trial."""
@@ -129,7 +134,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Practises trials of a plan; one process serves many trials (`reuse_actors`).
 
     Each step hands over the rows that the trial recorded meanwhile, as `{"rows": [...]}`; the last
-    one also `"outcome"`. A crash is raised by the step after the one with the trial's last rows.
+    one also `"outcome"` or `"crash"`. After a crash the next step raises it, so that Tune counts
+    the trial as failed and replaces the process.
     """
 
     def setup(
@@ -158,7 +164,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._performance = None
         if isinstance(end, TrialCrash):
             self._end = end
-            return {"rows": rows}
+            return {"rows": rows, "crash": end}
         self._end = self._cleaned()
         return {"rows": rows, "outcome": end, "done": self._end is None}
 
@@ -177,8 +183,20 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 def _crash(error: BaseException) -> TrialCrash:
     cause = _innermost(error)
     kind = "diverged" if isinstance(cause, DivergedError) else "failed"
-    text = "".join(traceback.format_exception(cause))
+    text = "".join(traceback.format_exception(cause.with_traceback(_own_part(cause))))
     return TrialCrash(kind, f"{type(cause).__name__}: {cause}", text)
+
+
+def _own_part(error: BaseException) -> TracebackType | None:
+    """Return the traceback from the first frame that is the trial's own."""
+    part = error.__traceback__
+    while part is not None and _is_machinery(part.tb_frame.f_code.co_filename):
+        part = part.tb_next
+    return part or error.__traceback__
+
+
+def _is_machinery(file: str) -> bool:
+    return file.startswith(_MACHINERY)
 
 
 def _innermost(error: BaseException) -> BaseException:
