@@ -66,10 +66,9 @@ class Labeller:
     def __init__(
         self, net_paras_list: Sequence[Paras], opt_paras_list: Sequence[Paras], repeat_times: int
     ) -> None:
-        nets, opts = varying("net", net_paras_list), varying("opt", opt_paras_list)
-        names = _short_names([*nets, *opts])
-        self._nets = _parts("net", net_paras_list, nets, names)
-        self._opts = _parts("opt", opt_paras_list, opts, names)
+        columns = ShortColumns(net_paras_list, opt_paras_list)
+        self._nets = _parts("net", net_paras_list, columns)
+        self._opts = _parts("opt", opt_paras_list, columns)
         self._repeated = repeat_times > 1
         self._width = len(str(repeat_times * len(net_paras_list) * len(opt_paras_list) - 1))
 
@@ -89,22 +88,47 @@ class Labeller:
         return f"{index:0{self._width}d}-{words}"[:_LONGEST_SLUG]
 
 
+@final
+class ShortColumns:
+    """The parameters in which two lists' items differ, with short names and short values.
+
+    Attributes:
+        names: Their dotted names, in the order of the lists.
+        headers: The shortest end of each dotted name that no other has.
+
+    >>> columns = ShortColumns([{"act": {"type": "relu"}}, {"act": {"type": "tanh"}}], [{}])
+    >>> columns.headers, columns.texts({"net.act.type": "relu"})
+    (['act'], ['relu'])
+    """
+
+    def __init__(self, net_paras_list: Sequence[Paras], opt_paras_list: Sequence[Paras]) -> None:
+        lists = (("net", net_paras_list), ("opt", opt_paras_list))
+        self.names = [name for which, paras_list in lists for name in varying(which, paras_list)]
+        flat = [dict(flatten(which, paras)) for which, paras_list in lists for paras in paras_list]
+        short = _short_names(self.names)
+        self.headers = [short[name] for name in self.names]
+        self._texts = {name: _short_values(_distinct(flat, name)) for name in self.names}
+
+    def texts(self, values: Mapping[str, Any]) -> list[str]:
+        """Return the short text of each column's value; empty where there is none."""
+        return [
+            self._texts[name][literal(values[name])] if name in values else ""
+            for name in self.names
+        ]
+
+
 def _distinct(flat: Iterable[Mapping[str, Any]], name: str) -> dict[str, Any]:
     """Return the distinct values of a column by their literals; "" stands for having none."""
     return {literal(c[name]) if name in c else "": c.get(name) for c in flat}
 
 
-def _parts(
-    which: str, paras_list: Sequence[Paras], columns: Sequence[str], names: Mapping[str, str]
-) -> list[str]:
+def _parts(which: str, paras_list: Sequence[Paras], columns: ShortColumns) -> list[str]:
     """Return what each item of a list is called; no two alike."""
-    flat = [dict(flatten(which, paras)) for paras in paras_list]
-    texts = {name: _short_values(_distinct(flat, name)) for name in columns}
     parts: list[str] = []
-    for index, values in enumerate(flat):
-        words = [f"{names[n]}={texts[n][literal(values[n])]}" for n in columns if n in values]
-        part = " ".join(words)
-        if len(part) > _LONGEST_PART or (len(flat) > 1 and (not part or part in parts)):
+    for index, paras in enumerate(paras_list):
+        texts = zip(columns.headers, columns.texts(dict(flatten(which, paras))), strict=True)
+        part = " ".join(f"{header}={text}" for header, text in texts if text)
+        if len(part) > _LONGEST_PART or (len(paras_list) > 1 and (not part or part in parts)):
             part = f"{which}={index}"
         parts.append(part)
     return parts

@@ -1,0 +1,218 @@
+"""Table: a plan and a ranking as one reads them, in colour on a terminal and plain elsewhere."""
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
+
+from akid.cluster.resources import ResourceRequest
+from akid.tuning.grid import Paras
+from akid.tuning.label import ShortColumns
+from akid.tuning.literal import literal
+from akid.tuning.plan import Plan, PlannedTrial
+from akid.tuning.results import FINISHED, CellResult, Spread, TrialRecord, rank, resolve_metric
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+Row = TypeVar("Row")
+
+_LONGEST_TABLE: Final = 40
+_KEPT_AT_EACH_END: Final = 15
+_MOST_COLUMNS: Final = 6
+_SHOWN_TRIALS: Final = 4
+_WIDTH_WHEN_PIPED: Final = 160
+
+
+def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
+    """Print which trials run, what each differs in, what it needs, and why it runs or not.
+
+    Args:
+        plan: The plan.
+        stream: Where to; None for standard output.
+    """
+    from rich.text import Text
+
+    console = _console(stream)
+    parameters = _Parameters(plan.experiment.net_paras_list, plan.experiment.opt_paras_list)
+    table = _table(["trial", *parameters.headers, "repeat", "needs", "action", "reason"])
+    for shown in _shortened(plan.trials):
+        if isinstance(shown, int):
+            table.add_row(*_texts(["...", f"{shown} more"]), style="dim")
+        else:
+            style = None if shown.action == "run" else "dim"
+            table.add_row(*_texts(_plan_row(shown, parameters)), style=style)
+    console.print(table)
+    console.print(Text(plan_summary(plan)))
+
+
+def plan_summary(plan: Plan) -> str:
+    """Return the plan's counts as one line: trials, how many run, how many don't and why."""
+    repeats, opts, nets = plan.experiment.product
+    reasons = Counter(planned.reason for planned in plan.skipped if planned.same_as is None)
+    done = sum(n for reason, n in reasons.items() if reason.startswith("finished in run"))
+    double = sum(planned.same_as is not None for planned in plan.trials)
+    parts = [
+        f"{len(plan.trials)} trials ({repeats} repeats x {opts} opts x {nets} nets)",
+        f"{len(plan.to_run)} to run",
+        f"{done} finished before",
+    ]
+    left = len(plan.skipped) - done - double
+    parts += [f"{double} the same as another"] if double else []
+    parts += [f"{left} left out"] if left else []
+    return f"{plan.experiment.name}: " + ", ".join(parts)
+
+
+def print_results(
+    records: Sequence[TrialRecord],
+    *,
+    metric: str | None = None,
+    mode: str | None = None,
+    stream: TextIO | None = None,
+) -> None:
+    """Print the ranking, and below it the errors of the trials that failed, equal ones once.
+
+    Args:
+        records: The trials.
+        metric: What to rank by; None chooses.
+        mode: "max" or "min"; None follows from the metric's name.
+        stream: Where to; None for standard output.
+    """
+    from rich.text import Text
+
+    console = _console(stream)
+    metric, direction = resolve_metric(records, metric, mode)
+    results = rank(records, metric, direction)
+    if results:
+        console.print(_ranking(results, metric))
+        counts = Counter(record.status for record in records)
+        listed = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+        better = "larger" if direction == "max" else "smaller"
+        console.print(Text(f"ranked by {metric} ({better} is better); trials: {listed}"))
+    for text in failures(records):
+        console.print()
+        console.print(Text(text))
+
+
+def failures(records: Iterable[TrialRecord]) -> list[str]:
+    """Return the errors of the trials that have one, equal errors once with the trials' names."""
+    found: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        if record.status != FINISHED and record.error:
+            found.setdefault(record.error.strip(), []).append(record)
+    texts = []
+    for error, failed in found.items():
+        named = ", ".join(f"{r.index} ({r.label})" for r in failed[:_SHOWN_TRIALS])
+        more = f" and {len(failed) - _SHOWN_TRIALS} more" if len(failed) > _SHOWN_TRIALS else ""
+        word = "trial" if len(failed) == 1 else f"{len(failed)} trials:"
+        texts.append(f"{failed[0].status}: {word} {named}{more}\n{_indented(error)}")
+    return texts
+
+
+class _Parameters:
+    """The columns in which a table shows parameters: one each, or a label where they are many."""
+
+    def __init__(self, net_paras_list: Sequence[Paras], opt_paras_list: Sequence[Paras]) -> None:
+        self._columns = ShortColumns(net_paras_list, opt_paras_list)
+        self._are_many = len(self._columns.headers) > _MOST_COLUMNS
+        self.headers = ["differs in"] if self._are_many else self._columns.headers
+
+    def texts(self, columns: Mapping[str, Any], label: str) -> list[str]:
+        return [label] if self._are_many else self._columns.texts(columns)
+
+
+def _plan_row(planned: PlannedTrial, parameters: _Parameters) -> list[str]:
+    trial = planned.trial
+    needs = ResourceRequest(cpus=trial.cpus, gpus=trial.gpus)
+    return [
+        str(trial.index),
+        *parameters.texts(trial.columns, trial.label),
+        str(trial.repeat),
+        str(needs),
+        planned.action,
+        planned.reason,
+    ]
+
+
+def _ranking(results: Sequence[CellResult], metric: str) -> "Table":
+    nets = list(_distinct(result.net_paras for result in results))
+    opts = list(_distinct(result.opt_paras for result in results))
+    parameters = _Parameters(nets, opts)
+    test = next((result.test_metric for result in results if result.test_metric), None)
+    numbers = [f"{metric} (mean ± std)", "n", "best", *([f"{test} (mean ± std)"] if test else [])]
+    table = _table(["rank", *parameters.headers, *numbers, "status"])
+    for shown in _shortened(results):
+        if isinstance(shown, int):
+            table.add_row(*_texts(["...", f"{shown} more"]), style="dim")
+        else:
+            texts = _result_row(shown, parameters, with_test=test is not None)
+            table.add_row(*_texts(texts), style=None if shown.value.n else "red")
+    return table
+
+
+def _result_row(result: CellResult, parameters: _Parameters, *, with_test: bool) -> list[str]:
+    return [
+        "-" if result.rank is None else str(result.rank),
+        *parameters.texts(result.columns, result.label),
+        _spread(result.value),
+        str(result.value.n),
+        _number(result.best),
+        *([_spread(result.test)] if with_test else []),
+        result.status,
+    ]
+
+
+def _distinct(paras: Iterable[Paras]) -> Iterable[Paras]:
+    return {literal(item): item for item in paras}.values()
+
+
+def _shortened(rows: Sequence[Row]) -> list[Row | int]:
+    """Leave out the middle of very many rows; a number stands for how many are missing."""
+    if len(rows) <= _LONGEST_TABLE:
+        return list(rows)
+    missing = len(rows) - 2 * _KEPT_AT_EACH_END
+    return [*rows[:_KEPT_AT_EACH_END], missing, *rows[-_KEPT_AT_EACH_END:]]
+
+
+def _spread(value: Spread) -> str:
+    if math.isnan(value.std):
+        return _number(value.mean)
+    return f"{_number(value.mean)} ± {_number(value.std)}"
+
+
+def _number(value: float) -> str:
+    return (
+        "-" if math.isnan(value) else f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _texts(row: Sequence[str]) -> "list[Text]":
+    from rich.text import Text
+
+    return [Text(cell) for cell in row]
+
+
+def _table(headers: Sequence[str]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for header in headers:
+        table.add_column(Text(header), overflow="fold")
+    return table
+
+
+def _console(stream: TextIO | None) -> "Console":
+    """Return rich's console: as wide as the terminal, or wide enough for a file."""
+    from rich.console import Console
+
+    stream = sys.stdout if stream is None else stream
+    width = None if stream.isatty() else _WIDTH_WHEN_PIPED
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
