@@ -63,7 +63,7 @@ def test_the_driver_plans_without_torch_ray_and_mlflow(module: str) -> None:
     """Importing what plans a sweep loads none of the heavy packages."""
     code = (
         f"import sys, {module}; "
-        "sys.exit(str({'torch', 'ray', 'mlflow', 'matplotlib'} & set(sys.modules) or ''))"
+        "sys.exit(' '.join({'torch', 'ray', 'mlflow', 'matplotlib'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
