@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Row: TypeAlias = dict[str, float]
+Row: TypeAlias = dict[str, float | int]
 """The numbers that were recorded at one step: `step`, `epoch` and the metrics by name."""
 
 
