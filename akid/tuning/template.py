@@ -276,11 +276,11 @@ def _what_is_missing(error: _MissingError, given: Mapping[str, Any]) -> str:
     if owner is jinja2.utils.missing:
         listed = " and ".join(_FILLED)
         return f"a hole knows {listed}, got {name!r}"
+    if not isinstance(owner, Mapping | list | tuple):
+        return f"{owner!r} has no {name!r}"
     path = next((found for key in _FILLED for found in _find(given[key], owner, key)), "the value")
-    if isinstance(owner, list | tuple):
-        return f"{path} has {len(owner)} items, got the number {name!r}"
     if not isinstance(owner, Mapping):
-        return f"{path} is {owner!r}, which has no {name!r}"
+        return f"{path} has {len(owner)} items, got the number {name!r}"
     known = sorted(map(str, owner))
     close = get_close_matches(str(name), known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
