@@ -96,11 +96,14 @@ class ConvolutionLayer(SynapseLayer):
         return (top, left), (bottom - top, right - left)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        return self._convolve(inputs, self.biases)
+
+    def _convolve(self, inputs: Tensor, biases: Tensor | None) -> Tensor:
         both_ends, far_end = self._paddings
         if self._padded_sides is not None and inputs.shape[2:] != self._padded_sides:
             both_ends, far_end = self._same_paddings(inputs.shape[2], inputs.shape[3])
         if far_end != (0, 0):
             inputs = functional.pad(inputs, (0, far_end[1], 0, far_end[0]))
         return functional.conv2d(
-            inputs, self.weights, self.biases, self.strides, both_ends, self.dilation, self.groups
+            inputs, self.weights, biases, self.strides, both_ends, self.dilation, self.groups
         )
