@@ -23,6 +23,11 @@ class Feed(ABC):
     def cut(self, start: int, stop: int) -> list[Tensor]:
         """Return the examples from `start` up to `stop`."""
 
+    @property
+    def labels(self) -> Tensor | None:
+        """The first label of each example, where they are known beforehand."""
+        return None
+
     @abstractmethod
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Give tensors on that device from now on, their floats of that dtype."""
@@ -35,6 +40,15 @@ class TensorFeed(Feed):
     def __init__(self, split: PreparedSplit) -> None:
         self._split = split
         self._here = split
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All examples of the split; never to be written to."""
+        return self._here.tensors
+
+    @property
+    def labels(self) -> Tensor | None:
+        return next(iter(self.tensors[1:]), None)
 
     def pick(self, indices: Tensor) -> list[Tensor]:
         return [tensor.index_select(0, indices) for tensor in self._here.tensors]

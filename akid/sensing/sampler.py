@@ -40,12 +40,19 @@ class Sampler(ABC):
         self._device = torch.device("cpu")
         self._rank, self._num_workers = 0, 1
 
-    def setup(self, num_samples: int, *, seed: int = 0) -> None:
+    def setup(
+        self,
+        num_samples: int,
+        *,
+        seed: int = 0,
+        labels: Tensor | None = None,  # noqa: ARG002 - for those that look at them
+    ) -> None:
         """Say what is walked through, and start at the first epoch.
 
         Args:
             num_samples: How many examples there are, at least 1.
             seed: What every random order is derived from.
+            labels: The class of each example, for samplers that look at it.
 
         Raises:
             SetupError: If there is nothing to walk through.
@@ -70,9 +77,8 @@ class Sampler(ABC):
 
     def seek(self, cursor: Cursor) -> None:
         """Go to a place; what comes next depends on nothing else."""
-        if cursor.epoch != self._cursor.epoch or cursor.position == 0:
-            self._order = None
         self._cursor = cursor
+        self._order = None
 
     def to(self, device: torch.device) -> None:
         """Give indices on that device from now on; an epoch's indices are copied at once."""
@@ -142,7 +148,44 @@ class ShuffleSampler(Sampler):
         return torch.randperm(self.num_samples, generator=generator)
 
 
+@final
+class ClassBalancedSampler(Sampler):
+    """All classes equally often in every epoch; an epoch is as long as the training set.
+
+    Of a class with too many examples an epoch gives a random part, of one with too few it gives
+    some again; within a class no example comes more than once more often than another.
+    """
+
+    def setup(self, num_samples: int, *, seed: int = 0, labels: Tensor | None = None) -> None:
+        if labels is None or labels.shape != (num_samples,) or labels.is_floating_point():
+            got = None if labels is None else f"shape {tuple(labels.shape)}, {labels.dtype}"
+            raise SetupError(
+                f"ClassBalancedSampler: expected one class for each of {num_samples} examples, got"
+                f" labels: {got}."
+            )
+        self._members = [
+            (labels.cpu() == kind).nonzero()[:, 0] for kind in torch.unique(labels).cpu()
+        ]
+        super().setup(num_samples, seed=seed)
+
+    def order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seeding.derive(self.seed, "epoch", epoch))
+        num_classes = len(self._members)
+        picked = []
+        for place, kind in enumerate(torch.randperm(num_classes, generator=generator).tolist()):
+            members = self._members[kind]
+            quota = (self.num_samples + num_classes - 1 - place) // num_classes
+            rounds = -(-quota // len(members))
+            shuffled = [
+                members[torch.randperm(len(members), generator=generator)] for _ in range(rounds)
+            ]
+            picked.append(torch.cat([members[:0], *shuffled])[:quota])
+        indices = torch.cat(picked)
+        return indices[torch.randperm(len(indices), generator=generator)]
+
+
 _SAMPLERS: Final[dict[str, type[Sampler]]] = {
+    "class_balanced": ClassBalancedSampler,
     "sequence": SequenceSampler,
     "shuffle": ShuffleSampler,
 }

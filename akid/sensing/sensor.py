@@ -11,8 +11,9 @@ from torch import Tensor
 
 from akid.core import seeding
 from akid.core.block import Block
-from akid.errors import CheckpointError, SetupError
+from akid.errors import SetupError
 from akid.sensing import sampler as samplers
+from akid.sensing.course import Course
 from akid.sensing.feed import CallFeed, Feed, TensorFeed
 from akid.sensing.sampler import Cursor, SamplerSpec
 from akid.sensing.source import FeedSource, InMemoryFeedSource, Source, StaticSource
@@ -111,6 +112,8 @@ class FeedSensor(Sensor):
         source_in: A `FeedSource`.
         sampler: In which order training reads: "shuffle", "sequence" or a `Sampler`.
         val_sampler: In which order `epoch("val")` reads.
+        prefetch: How many training batches a thread prepares ahead; 0 means none and no thread.
+            No example is lost or repeated by it, also not when the training is resumed.
 
     Raises:
         SetupError: If the source is of another kind, or the sampler unknown.
@@ -130,6 +133,7 @@ class FeedSensor(Sensor):
         val_batch_size: int = 100,
         sampler: SamplerSpec = "shuffle",
         val_sampler: SamplerSpec = "sequence",
+        prefetch: int = 0,
         name: str | None = None,
     ) -> None:
         super().__init__(source_in, batch_size=batch_size, val_batch_size=val_batch_size, name=name)
@@ -138,33 +142,61 @@ class FeedSensor(Sensor):
                 f"{self.label}: expected source_in to be a FeedSource of a fixed number of examples"
                 f" (a StaticSource), got source_in of type {type(source_in).__name__}."
             )
+        if prefetch < 0:
+            raise SetupError(f"{self.label}: expected prefetch of at least 0, got {prefetch=!r}.")
         self.source: FeedSource
-        self.seed: int | None = None
-        self._sampler = samplers.get(sampler)
+        self._course = Course(samplers.get(sampler), prefetch=prefetch)
         self._val_sampler = samplers.get(val_sampler)
         self._feeds: dict[str, Feed] = {}
         self._current: dict[str, list[Tensor]] = {}
         self._restored: dict[str, int] = {}
         self._rank, self._num_workers = 0, 1
         # Follows the sensor to any device or dtype, and so says where the batches shall lie.
+        self._place: Tensor
         self.register_buffer("_place", torch.empty(0, dtype=torch.float32), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches lie; `to` changes it."""
+        return self._place.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the data; `to` changes it."""
+        return self._place.dtype
 
     def _setup(self, inputs: Any) -> None:  # noqa: ARG002 - a sensor has no inputs
         self.source.setup()
-        self.seed = seeding.stream_seed("shuffle")
-        self._sampler.setup(self.source.num_samples("train"), seed=self.seed)
-        if self.source.num_samples("val"):
-            self._val_sampler.setup(self.source.num_samples("val"), seed=self.seed)
-        if self._restored:
-            self._restore(self._restored)
         self._settle()
+        seed = seeding.stream_seed("shuffle")
+        labels = self._feed("train").labels
+        self._course.start(self.source.num_samples("train"), seed=seed, labels=labels)
+        if self.source.num_samples("val"):
+            self._val_sampler.setup(self.source.num_samples("val"), seed=seed)
+        if self._restored:
+            self._course.restore(self._restored, who=self.label)
+
+    @property
+    def seed(self) -> int:
+        """What every order and every joke is derived from, once the sensor is set up."""
+        assert self._course.seed is not None
+        return self._course.seed
 
     def next_batch(self) -> list[Tensor]:
         if not self.is_setup:
             self.setup()
-        batch = self._feed("train").pick(self._sampler.next(self.batch_size))
+        batch = self._course.next(self.batch_size, self._make)
         self._current["train"] = batch
         return batch
+
+    def _make(self, cursor: Cursor, indices: Tensor) -> list[Tensor]:  # noqa: ARG002 - for heirs
+        """Return the training batch of these examples; it depends on the arguments alone.
+
+        Args:
+            cursor: Where the batch begins, for what is drawn anew for each batch.
+            indices: The examples.
+        """
+        return self._feed("train").pick(indices)
 
     def epoch(self, split: str) -> Iterator[list[Tensor]]:
         """Return an iterator over all batches of a split, each `[data, *labels]`, in order.
@@ -188,19 +220,19 @@ class FeedSensor(Sensor):
     def __iter__(self) -> Iterator[list[Tensor]]:
         """Go on training to the end of the current epoch."""
         self.setup()
-        epoch = self._sampler.cursor.epoch
-        while self._sampler.cursor.epoch == epoch:
+        epoch = self._course.cursor.epoch
+        while self._course.cursor.epoch == epoch:
             yield self.next_batch()
 
     def current_batch(self, *, get_val: bool = False) -> list[Tensor]:
         self.setup()
         split = "val" if get_val else "train"
         if split not in self._current:
-            if get_val:
-                self._current[split] = next(self.epoch(split))
-            else:
-                indices = self._sampler.peek(self.batch_size)
-                self._current[split] = self._feed(split).pick(indices)
+            self._current[split] = (
+                next(self.epoch("val"))
+                if get_val
+                else self._course.peek(self.batch_size, self._make)
+            )
         return self._current[split]
 
     def share(self, rank: int, num_workers: int) -> None:
@@ -212,21 +244,14 @@ class FeedSensor(Sensor):
         Raises:
             SetupError: If rank is not in [0, num_workers).
         """
-        self._sampler.share(rank, num_workers)
+        self._course.share(rank, num_workers)
         self._val_sampler.share(rank, num_workers)
         self._rank, self._num_workers = rank, num_workers
         self._current.clear()
 
     def get_extra_state(self) -> dict[str, int]:
         """Return where the training stands, for `state_dict`."""
-        if self.seed is None:
-            return dict(self._restored)
-        return {
-            "seed": self.seed,
-            "epoch": self._sampler.cursor.epoch,
-            "position": self._sampler.cursor.position,
-            "num_samples": self._sampler.num_samples,
-        }
+        return self._course.state() or dict(self._restored)
 
     def set_extra_state(self, state: dict[str, int]) -> None:
         """Go on where a state dict says, from the next batch; also before the sensor is set up.
@@ -236,23 +261,16 @@ class FeedSensor(Sensor):
         """
         self._restored = dict(state)
         if state and self.is_setup:
-            self._restore(state)
+            self._course.restore(state, who=self.label)
+            self._current.clear()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the data: a copy or another process reads them from its own source."""
         return {**self.__dict__, "_feeds": {}, "_current": {}}
 
-    def _restore(self, state: dict[str, int]) -> None:
-        if state["num_samples"] != self._sampler.num_samples:
-            raise CheckpointError(
-                f"{self.label}: expected a training set of {state['num_samples']} examples, as when"
-                f" the checkpoint was written, got {self._sampler.num_samples}. "
-                " Use the same num_train."
-            )
-        self.seed = state["seed"]
-        self._sampler.setup(state["num_samples"], seed=self.seed)
-        self._sampler.seek(Cursor(state["epoch"], state["position"]))
-        self._current.clear()
+    def close(self) -> None:
+        """End the prefetching thread, if there is one; the next batch starts it again."""
+        self._course.close()
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "FeedSensor":
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -261,20 +279,16 @@ class FeedSensor(Sensor):
 
     def _settle(self) -> None:
         """Bring everything that was read to the sensor's device and dtype."""
-        place = self._place
-        assert isinstance(place, Tensor)
+        self._course.to(self.device)
         for feed in self._feeds.values():
-            feed.to(place.device, place.dtype)
-        self._sampler.to(place.device)
-        self._val_sampler.to(place.device)
+            feed.to(self.device, self.dtype)
+        self._val_sampler.to(self.device)
         self._current.clear()
 
     def _feed(self, split: str) -> Feed:
         if split not in self._feeds:
-            place = self._place
-            assert isinstance(place, Tensor)
             feed = self._open(split)
-            feed.to(place.device, place.dtype)
+            feed.to(self.device, self.dtype)
             self._feeds[split] = feed
         return self._feeds[split]
 

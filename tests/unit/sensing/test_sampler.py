@@ -102,7 +102,9 @@ def test_names_are_looked_up() -> None:
 
     assert isinstance(get({"name": "shuffle"}), ShuffleSampler)
     assert get(sampler) is sampler
-    with pytest.raises(SetupError, match=r"\['sequence', 'shuffle'\].*got 'shufle'"):
+    with pytest.raises(
+        SetupError, match=r"\['class_balanced', 'sequence', 'shuffle'\].*got 'shufle'"
+    ):
         get("shufle")
 
 
@@ -112,3 +114,29 @@ def test_impossible_settings_are_refused() -> None:
         make("shuffle", 0)
     with pytest.raises(SetupError, match="rank=2, num_workers=2"):
         make("shuffle", 5).share(2, 2)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 3))
+def test_classes_are_balanced_and_no_example_is_favoured(classes: list[int], epoch: int) -> None:
+    """Class counts differ by at most one, and so do the counts of examples within a class."""
+    labels = torch.tensor(classes)
+    sampler = get("class_balanced")
+    sampler.setup(len(classes), seed=1, labels=labels)
+
+    order = sampler.order(epoch)
+
+    assert len(order) == len(classes)
+    present = labels.unique()
+    counts = torch.bincount(labels[order], minlength=4)[present]
+    assert counts.max() - counts.min() <= 1
+    times = torch.bincount(order, minlength=len(classes))
+    for kind in present:
+        of_class = times[labels == kind]
+        assert of_class.max() - of_class.min() <= 1
+
+
+@pytest.mark.parametrize("labels", [None, torch.rand(5), torch.zeros(4, dtype=torch.int64)])
+def test_balancing_needs_the_classes(labels: torch.Tensor | None) -> None:
+    """None, no classes, or those of another set: the error says what came."""
+    with pytest.raises(SetupError, match="expected one class for each of 5 examples"):
+        get("class_balanced").setup(5, labels=labels)

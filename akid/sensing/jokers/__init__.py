@@ -1,0 +1,1 @@
+"""Jokers: random changes to images that leave their meaning (data augmentation), by kind."""
