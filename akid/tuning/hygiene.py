@@ -45,12 +45,23 @@ class ProcessState:
         os.environ.update(self.environment)
         sys.path[:] = self.path
         _reset_torch()
-        gc.collect()
+        _collect_garbage()
         return [
             f"the thread {thread.name!r} still runs"
             for thread in threading.enumerate()
             if id(thread) not in self.threads and not thread.daemon
         ]
+
+
+def _collect_garbage() -> None:
+    """Free the last trial's cycles at once, on the GPU too.
+
+    What is alive after the first trial is mostly the modules that it loaded: it is set aside, or
+    each collection would look through all of torch again (0.1 s).
+    """
+    gc.collect()
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
 
 
 def _reset_torch() -> None:
