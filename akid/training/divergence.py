@@ -21,11 +21,15 @@ class Guard:
 
     Args:
         brain: The brain that gives the losses.
+        device: Where they are.
         every: How many losses are kept at most.
     """
 
-    def __init__(self, brain: System, *, every: int = 50) -> None:
+    def __init__(
+        self, brain: System, *, device: torch.device | None = None, every: int = 50
+    ) -> None:
         self._brain: Final = brain
+        self._looks_at_each: Final = device is None or device.type == "cpu"
         self._every: Final = every
         self._kept: list[Tensor] = []
         self._first_step = 0
@@ -36,7 +40,7 @@ class Guard:
         Raises:
             DivergedError: If it, or one that was kept, is not finite.
         """
-        if loss.device.type == "cpu":
+        if self._looks_at_each:
             value = loss.item()
             if not math.isfinite(value):
                 raise explain(self._brain, batch, step=step, loss=value)

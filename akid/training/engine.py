@@ -111,7 +111,7 @@ class SingleEngine(Engine):
     def _setup(self, inputs: EngineParts) -> None:
         # Not as attributes of their own: they would become submodules, here and in the kid.
         self._parts = inputs
-        self._guard = Guard(inputs.brain)
+        self._guard = Guard(inputs.brain, device=self.device)
 
     def forward(self, inputs: Signal) -> Any:
         """Propagate a batch through the brain."""
