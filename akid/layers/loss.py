@@ -2,25 +2,24 @@
 # Shape legend: N = batch, K = classes.
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from akid.core.judge import Judge
 from akid.errors import SetupError, ShapeError
 from akid.layers.inputs import same_shape, several
+from akid.layers.metric import MetricLayer, mean_of
 from akid.layers.options import BlockOptions
 
 
-class LossLayer(Judge):
-    """The base of losses: it multiplies, and keeps what the metrics are computed from.
+class LossLayer(MetricLayer):
+    """The base of losses, which it multiplies.
 
     A subclass gives `_loss(*inputs)`, may give `_metrics(*inputs)`, and checks its inputs in
-    `_setup`. `forward` returns the multiplied loss, which `loss` keeps; metrics cost nothing until
-    they are read from `evals`.
+    `_setup`. `forward` returns the multiplied loss, which `loss` keeps.
 
     Args:
         multiplier: What the loss is multiplied by.
@@ -28,46 +27,23 @@ class LossLayer(Judge):
     """
 
     NAME: ClassVar[str] = "loss"
-    takes_list: ClassVar[bool] = True
 
     def __init__(self, *, multiplier: float = 1.0, **options: Unpack[BlockOptions]) -> None:
         super().__init__(**options)
         self.multiplier = multiplier
-        self._seen: Sequence[Tensor] = ()
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         loss = self._loss(*inputs)
         if self.multiplier != 1:
             loss = loss * self.multiplier
-        # Past nn.Module's own __setattr__, which costs as much as the loss of a small batch.
-        object.__setattr__(self, "loss", loss)
-        object.__setattr__(self, "_seen", inputs)
+        object.__setattr__(self, "loss", loss)  # Past nn.Module's own, which is slow.
+        self._keep(inputs)
         return loss
 
     @abstractmethod
     def _loss(self, *inputs: Tensor) -> Tensor:
         """Return the loss, a scalar, before it is multiplied."""
         raise NotImplementedError
-
-    def _metrics(self, *inputs: Tensor) -> Mapping[str, Tensor]:
-        """Return what else is worth knowing of these inputs, which are detached."""
-        del inputs
-        return {}
-
-    @property
-    def evals(self) -> Mapping[str, Tensor]:
-        """The metrics of the last call by name; empty before any."""
-        if not self._seen:
-            return {}
-        with torch.no_grad():
-            return self._metrics(*[tensor.detach() for tensor in self._seen])
-
-    def forget(self) -> None:
-        super().forget()
-        self._seen = ()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_seen": ()}
 
 
 class SoftmaxWithLossLayer(LossLayer):
@@ -128,7 +104,7 @@ class SoftmaxWithLossLayer(LossLayer):
         logits, labels = inputs
         if labels.dim() == logits.dim():
             labels = labels.argmax(1)
-        return {"accuracy": (logits.argmax(1) == labels).to(torch.get_default_dtype()).mean()}
+        return {"accuracy": mean_of(logits.argmax(1) == labels)}
 
 
 class MSELossLayer(LossLayer):
