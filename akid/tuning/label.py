@@ -51,7 +51,11 @@ def varying(which: str, paras_list: Sequence[Paras]) -> list[str]:
     """
     flat = [dict(flatten(which, paras)) for paras in paras_list]
     names = dict.fromkeys(name for columns in flat for name in columns)
-    return [name for name in names if len(_distinct(flat, name)) > 1]
+    return [
+        name
+        for name in names
+        if len(_distinct(flat, name)) > 1 or any(name not in columns for columns in flat)
+    ]
 
 
 @final
@@ -118,8 +122,8 @@ class ShortColumns:
 
 
 def _distinct(flat: Iterable[Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """Return the distinct values of a column by their literals; "" stands for having none."""
-    return {literal(c[name]) if name in c else "": c.get(name) for c in flat}
+    """Return the distinct values of a column by their literals."""
+    return {literal(columns[name]): columns[name] for columns in flat if name in columns}
 
 
 def _parts(which: str, paras_list: Sequence[Paras], columns: ShortColumns) -> list[str]:

@@ -184,9 +184,9 @@ def _spread(value: Spread) -> str:
 
 
 def _number(value: float) -> str:
-    return (
-        "-" if math.isnan(value) else f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
-    )
+    if math.isnan(value):
+        return "-"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
 
 
 def _indented(text: str) -> str:

@@ -1,0 +1,133 @@
+"""Resources: what trials ask for and what a cluster can give."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akid.cluster.resources import (
+    ClusterCapacity,
+    Node,
+    ResourceRequest,
+    check_feasible,
+    requests_for,
+)
+from akid.errors import GridError, ResourceError
+
+CPUS_ONLY = ClusterCapacity(nodes=(Node(cpus=2),))
+TWO_NODES = ClusterCapacity(nodes=(Node(cpus=8, gpus=2, name="a"), Node(cpus=4, gpus=1, name="b")))
+
+shares = st.sampled_from([0.1, 0.2, 0.25, 0.3, 0.5, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("gpus", "capacity", "expected"),
+    [
+        (None, CPUS_ONLY, [0, 0]),
+        (None, TWO_NODES, [1, 1]),
+        (0, TWO_NODES, [0, 0]),
+        (0.5, TWO_NODES, [0.5, 0.5]),
+        (2, TWO_NODES, [2, 2]),
+        (2.0, TWO_NODES, [2, 2]),
+        ([1, 0.25], TWO_NODES, [1, 0.25]),
+        ((0, 2), TWO_NODES, [0, 2]),
+    ],
+)
+def test_gpus_are_a_number_a_share_a_list_or_none(
+    gpus: object, capacity: ClusterCapacity, expected: list[float]
+) -> None:
+    """All documented forms; None, which failed in the first akid, means one each if there are any."""
+    requests = requests_for(gpus, 1, 2, capacity)  # type: ignore[arg-type]
+
+    assert [request.gpus for request in requests] == expected
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cpus", "message"),
+    [
+        (
+            1.5,
+            1,
+            "Ray takes only whole numbers above 1), got gpu_num_per_instance=1.5. Use 1 or 2.",
+        ),
+        (-1, 1, "expected 0 (the CPU) or at least 0.0001 GPUs, got gpu_num_per_instance=-1"),
+        (1e-9, 1, "got gpu_num_per_instance=1e-09"),
+        ("2", 1, "expected a number of GPUs, got gpu_num_per_instance='2'"),
+        (True, 1, "got gpu_num_per_instance=True"),
+        (float("nan"), 1, "got gpu_num_per_instance=nan"),
+        ([1, None], 1, "gpu_num_per_instance[1]: expected a number of GPUs"),
+        (1, 0, "expected a number of CPUs, at least 0.0001, got cpu_num_per_instance=0"),
+        (1, "1", "got cpu_num_per_instance='1'"),
+    ],
+)
+def test_numbers_that_cannot_be_asked_for_are_refused(
+    gpus: object, cpus: object, message: str
+) -> None:
+    """The error says what may be asked for."""
+    with pytest.raises(GridError, match=re.escape(message)):
+        requests_for(gpus, cpus, 2, TWO_NODES)  # type: ignore[arg-type]
+
+
+def test_a_list_of_another_length_names_the_product() -> None:
+    """One entry for each trial, in the documented order."""
+    with pytest.raises(
+        GridError, match=r"a list of 12 numbers \(3 repeats x 2 opts x 2 nets\), got a list of 4"
+    ):
+        requests_for([1] * 4, 1, 12, TWO_NODES, product=(3, 2, 2))
+
+
+def test_a_need_that_fits_no_node_is_refused() -> None:
+    """Deficiency of the first akid (8): asking for more than exists waited for ever."""
+    with pytest.raises(ResourceError) as caught:
+        check_feasible([ResourceRequest(gpus=1), *[ResourceRequest(gpus=3)] * 7], TWO_NODES)
+
+    text = str(caught.value)
+    assert "trials 1, 2, 3, 4, 5 and 2 more: 1 CPU, 3 GPUs" in text
+    assert "a: 8 CPUs, 2 GPUs\n  b: 4 CPUs, 1 GPU" in text
+
+
+def test_a_trial_has_to_fit_on_one_node() -> None:
+    """Three GPUs on two nodes are no place for a trial of three."""
+    assert TWO_NODES.gpus == 3
+    assert not TWO_NODES.holds(ResourceRequest(gpus=3))
+    assert TWO_NODES.holds(ResourceRequest(gpus=2, cpus=8))
+    assert not TWO_NODES.holds(ResourceRequest(gpus=2, cpus=9))
+
+
+def test_an_empty_cluster_holds_nothing() -> None:
+    """No node is said as that."""
+    with pytest.raises(ResourceError, match="no node"):
+        check_feasible([ResourceRequest()], ClusterCapacity(nodes=()))
+
+
+@pytest.mark.parametrize(
+    ("request_", "slots"),
+    [
+        (ResourceRequest(cpus=1), 12),
+        (ResourceRequest(cpus=0.5), 24),
+        (ResourceRequest(cpus=1, gpus=0.3), 9),
+        (ResourceRequest(cpus=1, gpus=1), 3),
+        (ResourceRequest(cpus=1, gpus=2), 1),
+        (ResourceRequest(cpus=4, gpus=0.5), 3),
+        (ResourceRequest(cpus=9), 0),
+    ],
+)
+def test_slots_count_the_trials_at_once(request_: ResourceRequest, slots: int) -> None:
+    """Shares of one trial lie on one GPU, so three of 0.3 fit on each."""
+    assert TWO_NODES.slots(request_) == slots
+
+
+@given(shares, shares, st.integers(1, 16), st.integers(0, 8))
+def test_what_is_held_has_a_slot(cpus: float, gpus: float, all_cpus: int, all_gpus: int) -> None:
+    """A cluster that can hold a request can run a trial of it, and the other way round."""
+    capacity = ClusterCapacity(nodes=(Node(cpus=all_cpus, gpus=all_gpus),))
+    request = ResourceRequest(cpus=cpus, gpus=gpus)
+
+    assert capacity.holds(request) == (capacity.slots(request) > 0)
+    assert capacity.slots(request) * request.gpus <= all_gpus + 1e-6
+
+
+def test_threads_are_the_whole_cpus() -> None:
+    """At least one thread."""
+    assert [ResourceRequest(cpus=cpus).threads for cpus in (0.5, 1, 2.5, 8)] == [1, 1, 2, 8]

@@ -1,0 +1,196 @@
+"""The plan: what runs, what doesn't, and why."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akid.cluster.resources import ResourceRequest
+from akid.errors import ExperimentError
+from akid.tuning.experiment import Experiment
+from akid.tuning.plan import RERUNS, KnownRun, Plan, by_key, make_plan
+from akid.tuning.template import Template
+from akid.tuning.trial import Trial
+
+SOURCE = 'def setup():\n    return {{ opt_paras["lr"] }}\n'
+STATUSES = ("FINISHED", "FAILED", "DIVERGED", "KILLED", "RUNNING")
+
+
+def planned(
+    known: list[KnownRun] | None = None,
+    rerun: str = "missing",
+    source: str = SOURCE,
+    lrs: tuple[float, ...] = (0.1, 0.2),
+) -> Plan:
+    experiment = Experiment(
+        name="test",
+        template=Template(source, "test.py"),
+        opt_paras_list=[{"lr": lr} for lr in lrs],
+        repeat_times=2,
+    )
+    requests = [ResourceRequest()] * experiment.n_instances
+    return make_plan(experiment, requests, by_key(known or []), rerun)
+
+
+def run_of(trial: Trial, status: str, *, started_s: float = 0.0) -> KnownRun:
+    return KnownRun(
+        key=trial.key,
+        run_id=f"ab12cd34{trial.index}{status}",
+        status=status,
+        cell_key=trial.cell_key,
+        source_key=trial.source_key,
+        seed=trial.seed,
+        started_s=started_s,
+    )
+
+
+TRIALS = [p.trial for p in planned().trials]
+
+
+def test_what_is_new_runs() -> None:
+    """Without earlier runs all trials run, in the documented order."""
+    plan = planned()
+
+    assert [p.reason for p in plan.trials] == ["new"] * 4
+    assert [t.index for t in plan.to_run] == [0, 1, 2, 3]
+    assert plan.columns == ("opt.lr",)
+
+
+def test_a_second_sweep_runs_nothing() -> None:
+    """What has finished is not trained again."""
+    plan = planned([run_of(trial, "FINISHED") for trial in TRIALS])
+
+    assert plan.to_run == []
+    assert plan.skipped[0].reason == "finished in run ab12cd34"
+    assert plan.skipped[0].known is not None
+
+
+def test_a_new_value_runs_only_its_trials() -> None:
+    """After adding a learning rate, its trials are the only ones."""
+    plan = planned([run_of(trial, "FINISHED") for trial in TRIALS], lrs=(0.1, 0.2, 0.4))
+
+    assert [(t.opt_paras["lr"], t.repeat) for t in plan.to_run] == [(0.4, 0), (0.4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("FAILED", "failed before"),
+        ("DIVERGED", "diverged before"),
+        ("KILLED", "killed before"),
+        ("RUNNING", "interrupted before"),
+        ("SCHEDULED", "interrupted before"),
+        ("STOPPED", "stopped before"),
+    ],
+)
+def test_what_did_not_finish_runs_again(status: str, reason: str) -> None:
+    """The reason says what became of it."""
+    first = planned([run_of(TRIALS[0], status)]).trials[0]
+
+    assert (first.action, first.reason) == ("run", reason)
+
+
+def test_a_changed_source_is_a_reason() -> None:
+    """The same parameters under another program run again, and the plan says why."""
+    known = [run_of(trial, "FINISHED") for trial in TRIALS]
+
+    plan = planned(known, source=SOURCE.replace("return", "x = 1\n    return"))
+
+    assert {p.reason for p in plan.trials} == {"changed source"}
+    assert len(plan.to_run) == 4
+
+
+def test_a_changed_seed_or_data_is_a_reason() -> None:
+    """The same program with another seed or other data says which."""
+    run = run_of(TRIALS[0], "FINISHED")
+    other_data = KnownRun(
+        key="k",
+        run_id="r",
+        status="FINISHED",
+        cell_key=run.cell_key,
+        source_key=run.source_key,
+        seed=0,
+    )
+    other_seed = KnownRun(
+        key="k",
+        run_id="r",
+        status="FINISHED",
+        cell_key=run.cell_key,
+        source_key=run.source_key,
+        seed=5,
+    )
+
+    assert planned([other_data]).trials[0].reason == "changed data"
+    assert planned([other_seed]).trials[0].reason == "changed seed"
+
+
+def test_rerun_all_runs_what_finished() -> None:
+    """`--rerun all` trains everything again."""
+    assert len(planned([run_of(t, "FINISHED") for t in TRIALS], "all").to_run) == 4
+
+
+def test_rerun_failed_leaves_what_is_new() -> None:
+    """`--rerun failed` is narrower than the default."""
+    plan = planned([run_of(TRIALS[0], "FINISHED"), run_of(TRIALS[1], "FAILED")], "failed")
+
+    assert [t.index for t in plan.to_run] == [1]
+    assert plan.trials[2].reason == "new; --rerun failed leaves it"
+
+
+def test_rerun_changed_leaves_what_is_new_or_failed() -> None:
+    """`--rerun changed` runs only what ran before as another program."""
+    known = [run_of(trial, "FAILED") for trial in TRIALS[:1]]
+    changed = planned(known, "changed", source=SOURCE + "    # no change\n")
+    really = planned(known, "changed", source=SOURCE.replace("return", "x = 1\n    return"))
+
+    assert changed.to_run == []
+    assert changed.trials[0].reason == "failed before; --rerun changed leaves it"
+    assert [t.index for t in really.to_run] == [0]
+
+
+def test_one_program_runs_once() -> None:
+    """Trials whose programs are equal share one run."""
+    plan = planned(source="def setup():\n    return 1\n")
+
+    assert [p.same_as for p in plan.trials] == [None, 0, None, 2]
+    assert plan.trials[1].reason == "same program as trial 0"
+    assert len(plan.to_run) == 2
+
+
+def test_an_unknown_rerun_lists_the_known_ones() -> None:
+    """A misspelt choice is an error."""
+    with pytest.raises(ExperimentError, match=re.escape(f"one of {', '.join(RERUNS)}, got 'al'")):
+        planned(rerun="al")
+
+
+def test_a_finished_run_wins_over_a_later_failure() -> None:
+    """Several runs of one key: a finished one if there is any, else the last."""
+    runs = [
+        run_of(TRIALS[0], "FINISHED", started_s=1),
+        run_of(TRIALS[0], "FAILED", started_s=2),
+        run_of(TRIALS[1], "KILLED", started_s=2),
+        run_of(TRIALS[1], "FAILED", started_s=1),
+    ]
+
+    chosen = by_key(reversed(runs))
+
+    assert chosen[TRIALS[0].key].status == "FINISHED"
+    assert chosen[TRIALS[1].key].status == "KILLED"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(STATUSES)), max_size=8),
+    st.sampled_from(RERUNS),
+)
+def test_every_trial_is_planned_once(history: list[tuple[int, str]], rerun: str) -> None:
+    """Whatever is known, no trial is lost, and the default runs exactly what has not finished."""
+    known = [run_of(TRIALS[i], s, started_s=n) for n, (i, s) in enumerate(history)]
+    finished = {i for i, status in history if status == "FINISHED"}
+
+    plan = planned(known, rerun)
+
+    assert [p.trial.index for p in plan.trials] == [0, 1, 2, 3]
+    assert len(plan.to_run) + len(plan.skipped) == 4
+    if rerun == "missing":
+        assert {t.index for t in plan.to_run} == {0, 1, 2, 3} - finished
