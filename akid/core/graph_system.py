@@ -1,17 +1,16 @@
-"""GraphSystem: blocks wired to an acyclic graph, with branches, merges, many inputs and outputs."""
+"""GraphSystem: blocks wired to a graph, with branches, merges, feedback, many inputs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from akid.core import plan, wiring
-from akid.core.block import Block, Signal
-from akid.core.plan import Feed, Ref, Step
-from akid.core.system import System
-from akid.core.wiring import SYSTEM_IN, Wire, known
+from akid.core import feedback
+from akid.core.block import Signal
+from akid.core.wired_system import WiredSystem
+from akid.core.wiring import SYSTEM_IN, known
 from akid.errors import SetupError
 
 
-class GraphSystem(System):
+class GraphSystem(WiredSystem):
     """Blocks wired by their `inputs`; they run in the order in which they were attached.
 
     `inputs=[{"name": "ip1", "idxs": [0]}, {"name": "system_in", "idxs": [1]}]` collects the listed
@@ -20,11 +19,26 @@ class GraphSystem(System):
     and a later one the first output of the block before it, or all of them if it has
     `takes_list = True` as systems have. Names are resolved once, at setup.
 
+    A wire with `"feedback": True` reads what a block, mostly a later one, gave one step ago. Then
+    each call runs `unroll` steps and gradients flow through all of them. The first step reads
+    `"initial"` (a number, or a tensor without batch; 0 if left out); `"shape"` declares the shape,
+    without batch, where it can't be inferred. Blocks that nothing flows back from, such as loss
+    layers, run in the last step only, which gives the result.
+
+    Args:
+        name: See `Block`.
+        inputs: See `Block`.
+        bag: See `Block`.
+        unroll: How many steps a call runs, if there is feedback.
+        sequence_idxs: Which of the system's inputs are sequences `(N, steps, ...)`: each step reads
+            its own part, and `unroll` is the sequence's length.
+
     Shape:
         input: A tensor, or a list of them.
         output: What the last block gives.
 
     >>> import torch
+    >>> from akid.core.block import Block
     >>> class Add(Block):
     ...     def forward(self, terms):
     ...         return terms[0] + terms[1]
@@ -34,19 +48,6 @@ class GraphSystem(System):
     >>> system([torch.ones(1), torch.ones(1)])
     tensor([4.])
     """
-
-    def __init__(
-        self,
-        name: str | None = None,
-        *,
-        inputs: Sequence[dict[str, Any]] | None = None,
-        bag: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(name, inputs=inputs, bag=bag)
-        self._num_inputs = 0
-        self._feeds: list[Feed] = []
-        self._plan: list[Step] = []
-        self._gives_list: list[bool] = []
 
     def forward(
         self,
@@ -72,6 +73,8 @@ class GraphSystem(System):
         if start_block is not None or end_block is not None or injected_data is not None:
             return self._run_part(inputs, start_block, end_block, injected_data or {})
         values = self._input_values(inputs)
+        if self._loops:
+            return self._run_unrolled(values)
         keeps_data = self._keeps_data
         # The hot loop: integers only, nothing is looked up by name.
         for block, (slot, pick, refs, spent) in zip(self.blocks.values(), self._plan, strict=True):
@@ -89,61 +92,19 @@ class GraphSystem(System):
             self._kept.values = values
         return values[-1]
 
-    def _input_values(self, inputs: Any) -> list[Any]:
-        if not isinstance(inputs, list | tuple):
-            inputs = [inputs]
-        if len(inputs) < self._num_inputs:
-            raise SetupError(
-                f"{self.label}: expected {self._num_inputs} inputs as its blocks read"
-                f" {SYSTEM_IN!r}[{self._num_inputs - 1}], got {len(inputs)}."
-            )
-        return [*inputs[: self._num_inputs]]
-
-    # Setup
-
-    def _setup_blocks(self, sample: Any) -> Any:
-        names = list(self.blocks)
-        wires = wiring.read(names, [block.inputs for block in self], who=self.label)
-        self._num_inputs = plan.num_inputs(wires)
-        values = self._input_values(sample)
-        slots = {name: self._num_inputs + position for position, name in enumerate(names)}
-        self._feeds = []
-        for block, entries in zip(self, wires, strict=True):
-            feed = self._resolve(block, entries, slots, values)
-            self._feeds.append(feed)
-            block.remember_in(self._kept, len(values))
-            values.append(self._probe_block(block, feed.take(values)))
-        self._gives_list = [isinstance(value, list | tuple) for value in values]
-        self._plan = plan.steps_of(self._feeds, self._num_inputs)
+    def _run_unrolled(self, inputs: list[Any]) -> Any:
+        num_steps = self._num_steps(inputs)
+        states = [loop.start(inputs) for loop in self._loops]
+        values: list[Any] = []
+        for step in range(num_steps):
+            values = [*feedback.at_step(inputs, self.sequence_idxs, step), *states]
+            for position, (block, feed) in enumerate(zip(self, self._feeds, strict=True)):
+                runs = step == num_steps - 1 or position in self._core
+                values.append(block(feed.take(values)) if runs else None)
+            states = [loop.back(values) for loop in self._loops]
+        if self._keeps_data:
+            self._kept.values = values
         return values[-1]
-
-    def _resolve(
-        self,
-        block: Block,
-        wires: list[Wire] | None,
-        slots: Mapping[str, int],
-        values: Sequence[Any],
-    ) -> Feed:
-        if wires is None:
-            return plan.default_feed(block, len(values), self._num_inputs, values)
-        refs: list[Ref] = []
-        for wire in wires:
-            for idx in wire.idxs:
-                if wire.name == SYSTEM_IN:
-                    refs.append((idx, None))
-                else:
-                    refs.append(self._ref(block, wire.name, idx, slots[wire.name], values))
-        return plan.feed_of(refs)
-
-    def _ref(self, block: Block, name: str, idx: int, slot: int, values: Sequence[Any]) -> Ref:
-        is_list = isinstance(values[slot], list | tuple)
-        count = len(values[slot]) if is_list else 1
-        if idx >= count:
-            raise SetupError(
-                f"{self.label}: block {block.name!r}: expected idxs below {count}, as {name!r}"
-                f" gives {count} output{'s' if count > 1 else ''}, got idxs={idx!r}."
-            )
-        return (slot, idx if is_list else None)
 
     # Partial propagation
 
@@ -154,6 +115,10 @@ class GraphSystem(System):
         end_block: str | None,
         injected_data: Mapping[str, Signal],
     ) -> Any:
+        if self._loops:
+            raise SetupError(
+                f"{self.label}: expected a whole run as there is feedback, got a part."
+            )
         start, end = self._range(start_block, end_block)
         values: list[Any] = [None] * (self._num_inputs + len(self))
         if start_block is None:

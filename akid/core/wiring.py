@@ -1,29 +1,37 @@
 """Wiring: who feeds whom in a system, read from the blocks' `inputs` (the edges of the graph)."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from torch import Tensor
 
 from akid.errors import SetupError
 
 SYSTEM_IN: Final = "system_in"
 """The name by which blocks read the inputs of the system that they are in."""
 
-_KEYS: Final = ("name", "idxs")
+_KEYS: Final = ("name", "idxs", "feedback", "shape", "initial")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Wire:
     """One entry of a block's `inputs`.
 
     Attributes:
         name: The block that is read, or `"system_in"`.
         idxs: Which of its outputs, from 0.
+        feedback: Whether what the block gave one step ago is read; then any block can be named.
+        shape: With feedback, the shape of what is read, without the batch; None to infer it.
+        initial: With feedback, what is read in the first step.
     """
 
     name: str
     idxs: tuple[int, ...]
+    feedback: bool = False
+    shape: tuple[int, ...] | None = None
+    initial: float | Tensor = 0.0
 
 
 def known(name: object, names: Iterable[str]) -> str:
@@ -70,12 +78,23 @@ def _read_block(position: int, names: Sequence[str], entries: Any, faults: list[
         return []
     wires = []
     for entry in entries:
-        fault = _fault_of_form(entry) or _fault_of_name(entry["name"], position, names)
+        fault = _fault_of_form(entry) or _fault_of_name(entry, position, names)
         if fault:
             faults.append(f"{who}: {fault}")
         else:
-            wires.append(Wire(name=entry["name"], idxs=tuple(entry.get("idxs", (0,)))))
+            wires.append(_wire(entry))
     return wires
+
+
+def _wire(entry: Mapping[str, Any]) -> Wire:
+    shape = entry.get("shape")
+    return Wire(
+        name=entry["name"],
+        idxs=tuple(entry.get("idxs", (0,))),
+        feedback=entry.get("feedback", False),
+        shape=None if shape is None else tuple(shape),
+        initial=entry.get("initial", 0.0),
+    )
 
 
 def _fault_of_form(entry: Any) -> str | None:
@@ -88,16 +107,22 @@ def _fault_of_form(entry: Any) -> str | None:
     is_list = isinstance(idxs, list | tuple) and bool(idxs)
     if not is_list or not all(type(idx) is int and idx >= 0 for idx in idxs):
         return f"expected idxs as a list of integers from 0, got idxs={idxs!r} in {entry!r}."
+    if not entry.get("feedback", False) and {"shape", "initial"} & entry.keys():
+        return f'expected shape and initial only with "feedback": True, got {entry!r}.'
     return None
 
 
-def _fault_of_name(name: str, position: int, names: Sequence[str]) -> str | None:
-    if name == SYSTEM_IN or name in names[:position]:
+def _fault_of_name(entry: Mapping[str, Any], position: int, names: Sequence[str]) -> str | None:
+    name, is_feedback = entry["name"], entry.get("feedback", False)
+    if is_feedback and name == SYSTEM_IN:
+        return f"expected feedback from a block, got {name!r}."
+    if name == SYSTEM_IN or name in names[:position] or (is_feedback and name in names):
         return None
     if name not in names:
         return f"expected the name of a block, got {name!r}; {known(name, [SYSTEM_IN, *names])}"
     which = "itself" if name == names[position] else f"{name!r}, which runs later"
     return (
         f"expected inputs from blocks that run earlier, got {which}."
-        " Attach the blocks in the order in which signals flow; a loop needs a feedback edge."
+        " Attach the blocks in the order in which signals flow; a loop needs"
+        ' {"name": ..., "feedback": True}, which reads what that block gave one step ago.'
     )
