@@ -34,8 +34,11 @@ class ProcessState:
             threads=frozenset(id(thread) for thread in threading.enumerate()),
         )
 
-    def restore(self) -> list[str]:
+    def restore(self, *, first: bool) -> list[str]:
         """Bring the process back to this state.
+
+        Args:
+            first: Whether it was the process's first trial.
 
         Returns:
             What could not be undone, one sentence each; empty when the process is clean.
@@ -45,7 +48,7 @@ class ProcessState:
         os.environ.update(self.environment)
         sys.path[:] = self.path
         _reset_torch()
-        _collect_garbage()
+        _collect_garbage(first=first)
         return [
             f"the thread {thread.name!r} still runs"
             for thread in threading.enumerate()
@@ -53,14 +56,14 @@ class ProcessState:
         ]
 
 
-def _collect_garbage() -> None:
+def _collect_garbage(*, first: bool) -> None:
     """Free the last trial's cycles at once, on the GPU too.
 
     What is alive after the first trial is mostly the modules that it loaded: it is set aside, or
     each collection would look through all of torch again (0.1 s).
     """
     gc.collect()
-    if gc.get_freeze_count() == 0:
+    if first:
         gc.freeze()
 
 

@@ -144,6 +144,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._trials = trials
         self._folder = Path(folder)
         self._state = ProcessState.take()
+        self._served = 0
         self._end: TrialCrash | None = None
         self._performance: _Performance | None = None
         self._index: int = config[TRIAL_INDEX]
@@ -170,7 +171,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _cleaned(self) -> TrialCrash | None:
         """Undo what the trial left behind; what can't be undone ends the process alone."""
-        faults = self._state.restore()
+        faults = self._state.restore(first=self._served == 0)
+        self._served += 1
         if not faults:
             return None
         message = f"the trial finished, its process is replaced: {'; '.join(faults)}"
