@@ -1,21 +1,21 @@
 """Every error that akid raises on purpose, as one tree.
 
     AkidError
-    ├── SetupError (ValueError)            a block, a system or a kid can't be set up as it was described
-    │   └── ShapeError                     ... because of a tensor's or an array's shape
-    ├── DataError (ValueError)             a data set is missing, damaged or not what was asked for
-    │   ├── ChecksumError                  ... its SHA-256 differs from the published one
-    │   └── DownloadError (OSError)        ... it could not be fetched
-    ├── TrainingError (RuntimeError)       practice can't go on
-    │   ├── DivergedError                  ... the loss became NaN or infinite
-    │   └── CheckpointError                ... a checkpoint can't be written, read or does not fit the kid
-    ├── ExperimentError (ValueError)       an experiment file or the arguments of `tune` are wrong
-    │   ├── TemplateError                  ... a hole can't be filled, or the rendered source is not Python
-    │   └── GridError                      ... a parameter list or a list of GPU numbers is not usable
-    ├── ResourceError (RuntimeError)       the cluster can't be reached or never has what a trial needs
-    └── TrackingError (RuntimeError)       the tracking store can't be opened or refuses what it is given
+    ├── SetupError (ValueError)          something can't be set up as it was described
+    │   └── ShapeError                   ... because of a tensor's or an array's shape
+    ├── DataError (ValueError)           a data set is missing, damaged or not what was asked for
+    │   ├── ChecksumError                ... its SHA-256 differs from the published one
+    │   └── DownloadError (OSError)      ... it could not be fetched
+    ├── TrainingError (RuntimeError)     practice can't go on
+    │   ├── DivergedError                ... the loss became NaN or infinite
+    │   └── CheckpointError              ... a checkpoint can't be written or read, or fits no kid
+    ├── ExperimentError (ValueError)     an experiment file or the arguments of `tune` are wrong
+    │   ├── TemplateError                ... a hole can't be filled, or the rendering is no Python
+    │   └── GridError                    ... a parameter list or a list of GPU numbers is wrong
+    ├── ResourceError (RuntimeError)     the cluster is out of reach or never has what is needed
+    └── TrackingError (RuntimeError)     the tracking store can't be opened, or refuses a write
 
-Each also is the built-in error that fits, so that `except ValueError` means what a reader expects.
+Each also is the built-in error that fits, so that `except ValueError` means what one expects.
 """
 
 
