@@ -37,7 +37,7 @@ shares = st.sampled_from([0.1, 0.2, 0.25, 0.3, 0.5, 1, 2])
 def test_gpus_are_a_number_a_share_a_list_or_none(
     gpus: object, capacity: ClusterCapacity, expected: list[float]
 ) -> None:
-    """All documented forms; None, which failed in the first akid, means one each if there are any."""
+    """All documented forms; None, which failed in the first akid, is one each if there are any."""
     requests = requests_for(gpus, 1, 2, capacity)  # type: ignore[arg-type]
 
     assert [request.gpus for request in requests] == expected
