@@ -58,7 +58,7 @@ class SynapseLayer(Block):
         bag: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(name, inputs=inputs, bag=bag)
-        self.out_channel_num = _positive(out_channel_num, "out_channel_num", self.label)
+        self.out_channel_num = positive(out_channel_num, "out_channel_num", who=self.label)
         self.initial_bias_value = initial_bias_value
         initializers.check(init_para, who=self.label)
         self.init_para = dict(init_para)
@@ -100,7 +100,12 @@ class SynapseLayer(Block):
             self.biases = nn.Parameter(torch.full(size, value, device=like.device))
 
 
-def _positive(number: int, what: str, who: str) -> int:
+def positive(number: int, what: str, *, who: str) -> int:
+    """Return a number of channels and the like, if it is a whole number of 1 or more.
+
+    Raises:
+        SetupError: If it is not.
+    """
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise SetupError(f"{who}: expected {what} of 1 or more, got {what}={number!r}.")
     return number
