@@ -31,8 +31,7 @@ class Guard:
         self._brain: Final = brain
         self._looks_at_each: Final = device is None or device.type == "cpu"
         self._every: Final = every
-        self._kept: list[Tensor] = []
-        self._first_step = 0
+        self._kept: list[tuple[int, Tensor]] = []
 
     def note(self, loss: Tensor, batch: Sequence[Tensor], *, step: int) -> None:
         """Take the loss of a step in.
@@ -45,9 +44,7 @@ class Guard:
             if not math.isfinite(value):
                 raise explain(self._brain, batch, step=step, loss=value)
             return
-        if not self._kept:
-            self._first_step = step
-        self._kept.append(loss.detach())
+        self._kept.append((step, loss.detach()))
         if len(self._kept) >= self._every:
             self.check(batch)
 
@@ -59,11 +56,11 @@ class Guard:
         """
         if not self._kept:
             return
-        losses = torch.stack(self._kept).tolist()
+        steps, losses = zip(*self._kept, strict=True)
         self._kept.clear()
-        for number, loss in enumerate(losses):
+        for step, loss in zip(steps, torch.stack(losses).tolist(), strict=True):
             if not math.isfinite(loss):
-                raise explain(self._brain, batch, step=self._first_step + number, loss=loss)
+                raise explain(self._brain, batch, step=step, loss=loss)
 
 
 def explain(

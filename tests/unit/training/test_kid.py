@@ -454,7 +454,8 @@ def test_a_checkpoint_holds_no_data_defect_41(make_kid: MakeKid) -> None:
     kid.practice()
     state = checkpoint.read(kid.log_dir / "model" / "checkpoint-1.pt")
 
-    assert {name.split(".")[0] for name in state} == {"brain", "sensor", "kongfu", "_extra_state"}
+    parts = {name.split(".")[0] for name in state}
+    assert parts == {"brain", "sensor", "kongfu", "engine", "_extra_state"}
     assert sum(t.numel() for t in state.values() if isinstance(t, torch.Tensor)) == 90
 
 

@@ -1,0 +1,156 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from akid.errors import SetupError
+from akid.training.kid import Kid
+from akid.training.kongfu import GradientDescentKongFu, MomentumKongFu
+
+MakeKid = Callable[..., Kid]
+
+
+def test_a_step_is_one_of_plain_torch(make_kid: MakeKid) -> None:
+    """The update is that of the loss with its penalty, differentiated by autograd."""
+    kid, plain = make_kid(kongfu=GradientDescentKongFu(lr=0.1)), make_kid()
+    kid.setup()
+    plain.setup()
+    kid.engine.step(kid.sensor.next_batch())
+    plain.brain(plain.sensor.next_batch())
+    plain.brain.loss.backward()
+
+    for ours, theirs in zip(kid.brain.parameters(), plain.brain.parameters(), strict=True):
+        assert theirs.grad is not None
+        torch.testing.assert_close(ours.detach(), theirs.detach() - 0.1 * theirs.grad)
+    assert (kid.step, plain.step) == (1, 0)
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 10, 11])
+def test_pieces_of_a_batch_give_the_gradients_of_the_batch(
+    make_kid: MakeKid, accumulate: int
+) -> None:
+    """However the batch is cut, an update is the same, and so is what is measured of it."""
+    whole = make_kid(kongfu=GradientDescentKongFu(lr=0.1))
+    cut = make_kid(kongfu=GradientDescentKongFu(lr=0.1, accumulate=accumulate))
+    for kid in (whole, cut):
+        kid.setup()
+        kid.brain.eval()  # the mean over a batch, and dropout, do hang on the pieces
+        kid.engine.step(kid.sensor.next_batch(), measure=True)
+
+    for ours, theirs in zip(cut.brain.parameters(), whole.brain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert cut.engine.measurements() == pytest.approx(whole.engine.measurements(), rel=1e-5)
+    assert cut.step == 1
+
+
+def test_evaluation_leaves_the_mode_as_it_was(make_kid: MakeKid) -> None:
+    """Training stays training, and data stay kept."""
+    kid = make_kid()
+    kid.setup()
+    kid.brain.train()
+    kid.engine.evaluate(kid.sensor.epoch("val"))
+
+    assert kid.brain.training
+    assert kid.brain.keep_data
+
+
+def test_a_brain_keeps_no_activations_at_work(make_kid: MakeKid) -> None:
+    """They are freed after their last use, and kept again afterwards."""
+    kid = make_kid()
+    kept: list[bool] = []
+    kid.hooks.on_batch_begin.append(lambda k: kept.append(k.brain.keep_data))
+    kid.practice()
+
+    assert not any(kept)
+    assert kid.brain.keep_data
+
+
+def test_the_engine_is_a_block(make_kid: MakeKid) -> None:
+    """It propagates a batch, and holds no parameters of its own."""
+    kid = make_kid()
+    kid.setup()
+    batch = kid.sensor.current_batch()
+
+    assert torch.equal(kid.eval().engine(batch), kid.brain(batch))
+    assert list(kid.engine.parameters()) == []
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_computes_in_less_and_keeps_the_parameters(
+    make_kid: MakeKid, precision: str
+) -> None:
+    """Products are of the lower precision, weights and their updates are not; it still learns."""
+    kid = make_kid(max_steps=60, engine={"name": "single", "precision": precision})
+    dtypes = set()
+
+    def look(module: Any, inputs: Any, output: torch.Tensor) -> None:
+        dtypes.add(output.dtype)
+
+    kid.brain.blocks["ip1"].register_forward_hook(look)
+    report = kid.practice()
+
+    assert getattr(torch, precision) in dtypes
+    assert {parameter.dtype for parameter in kid.brain.parameters()} == {torch.float32}
+    assert report.final["val_loss"] < kid.rows[0]["val_loss"]
+
+
+def test_mixed_precision_is_close_to_full(make_kid: MakeKid) -> None:
+    """A step with a scaled loss moves the weights as one without, within the precision."""
+    full = make_kid(kongfu=GradientDescentKongFu(lr=0.1))
+    mixed = make_kid(
+        kongfu=GradientDescentKongFu(lr=0.1), engine={"name": "single", "precision": "float16"}
+    )
+    for kid in (full, mixed):
+        kid.setup()
+        kid.engine.step(kid.sensor.next_batch())
+
+    for one, other in zip(full.brain.parameters(), mixed.brain.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3)
+
+
+def test_mixed_precision_resumes_bit_for_bit(make_kid: MakeKid) -> None:
+    """The scale of the loss is part of the checkpoint."""
+    arguments = {"engine": {"name": "single", "precision": "float16"}, "max_steps": 6}
+    whole, first = make_kid(**arguments), make_kid(**arguments)
+    whole.practice()
+    first.hooks.on_batch_begin.append(lambda k: k.stop() if k.step == 3 else None)
+    first.practice()
+    resumed = make_kid(**arguments)
+    resumed.practice(continue_from_chk_point=True)
+
+    assert resumed.engine.get_extra_state() == whole.engine.get_extra_state()
+    for one, other in zip(whole.brain.parameters(), resumed.brain.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_an_unknown_precision_is_an_error_with_the_known_ones(make_kid: MakeKid) -> None:
+    """The message lists them."""
+    with pytest.raises(SetupError, match=r"among \['bfloat16', .*got precision='int8'"):
+        make_kid(engine={"name": "single", "precision": "int8"})
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own, which it means to hide
+def test_a_compiled_brain_learns_the_same(make_kid: MakeKid) -> None:
+    """Losses, metrics and weights are those of the brain as it is."""
+    plain = make_kid(train_log_step=1)
+    compiled = make_kid(
+        train_log_step=1, engine={"name": "single", "compile": {"backend": "eager"}}
+    )
+    expected, report = plain.practice(), compiled.practice()
+
+    assert report.final["val_loss"] == pytest.approx(expected.final["val_loss"], rel=1e-5)
+    assert report.test == pytest.approx(expected.test, rel=1e-5)
+    for one, other in zip(plain.brain.parameters(), compiled.brain.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_rates_of_pieces_and_averages_work_together(make_kid: MakeKid) -> None:
+    """Clipping, factors, pieces and averages in one practice."""
+    kongfu = MomentumKongFu(
+        lr=0.1, lr_factors={"ip2": 0.5}, clip_norm=1.0, accumulate=2, moving_average_decay=0.9
+    )
+    kid = make_kid(kongfu=kongfu, max_steps=60)
+    report = kid.practice()
+
+    assert report.final["val_loss"] < 0.7 * kid.rows[0]["val_loss"]
