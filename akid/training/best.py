@@ -23,11 +23,13 @@ class Best:
 
     Attributes:
         row: The best row; empty while there is none.
+        waited: How many rows were offered since, none of them better.
     """
 
     def __init__(self, metric: str | None = None) -> None:
         self.metric = metric
         self.row: Row = {}
+        self.waited = 0
         self._weights: list[Tensor] | None = None
 
     def offer(self, row: Row, brain: nn.Module) -> bool:
@@ -39,8 +41,9 @@ class Best:
             SetupError: If the row has no such metric.
         """
         if not self._is_better(row):
+            self.waited += 1
             return False
-        self.row = dict(row)
+        self.row, self.waited = dict(row), 0
         self.keep(brain)
         return True
 
@@ -62,7 +65,7 @@ class Best:
 
     def forget(self) -> None:
         """Start anew."""
-        self.row, self._weights = {}, None
+        self.row, self.waited, self._weights = {}, 0, None
 
     @contextmanager
     def in_place(self, brain: nn.Module) -> Iterator[None]:
@@ -86,12 +89,12 @@ class Best:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the row and the metric's name, for a checkpoint; the weights lie in the best's."""
-        return {"metric": self.metric, "row": dict(self.row)}
+        return {"metric": self.metric, "row": dict(self.row), "waited": self.waited}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave; the weights must follow by `keep` or `keep_state`."""
         self.metric = self.metric or state["metric"]
-        self.row = dict(state["row"])
+        self.row, self.waited = dict(state["row"]), state["waited"]
 
     def _is_better(self, row: Row) -> bool:
         if self.metric is None:

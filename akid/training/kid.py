@@ -71,6 +71,7 @@ class Kid(Block):
         do_batch_monitoring: Whether to look at the first batch again and again, see above.
         best_metric: By which key of a validation row the best weights are chosen; less is better
             if it holds "loss" or "error". `val_accuracy`, or else `val_loss`, unless given.
+        patience: After how many validations in a row without a better one to stop; None: never.
         num_chk_points: How many of the last checkpoints are kept, besides the best one.
         seed: What all random numbers of the run are derived from; the seed of the scope around,
             or 0, unless given.
@@ -111,6 +112,7 @@ class Kid(Block):
         skip_validation: bool = False,
         do_batch_monitoring: bool = False,
         best_metric: str | None = None,
+        patience: int | None = None,
         num_chk_points: int = 5,
         seed: int | None = None,
         device: torch.device | str | None = None,
@@ -136,6 +138,7 @@ class Kid(Block):
         self.continue_from_chk_point = continue_from_chk_point
         self.skip_validation = skip_validation
         self.do_batch_monitoring = do_batch_monitoring
+        self.patience = patience
         self.num_chk_points = num_chk_points
         self.seed = seed if seed is not None else seeding.current_seed()
         self._check_counts()
@@ -170,7 +173,7 @@ class Kid(Block):
                 f" max_steps={self.max_steps!r}, max_epoch={self.max_epoch!r}."
             )
         least = {"max_steps": 0, "max_epoch": 0, "val_log_step": 1, "train_log_step": 1}
-        least |= {"num_epoch_per_log": 1, "num_chk_points": 1}
+        least |= {"num_epoch_per_log": 1, "num_chk_points": 1, "patience": 1}
         for argument, lowest in least.items():
             value = getattr(self, argument)
             if value is not None and (type(value) is not int or value < lowest):
@@ -282,6 +285,7 @@ class Kid(Block):
         self._steps_per_epoch = self.sensor.num_batches_per_epoch_train
         self._last_step = self.max_steps or (self.max_epoch or 0) * self._steps_per_epoch
         self.log(f"{self.brain.num_parameters()} parameters, {self._last_step} steps")
+        self._lose_patience()
         self._call(self.hooks.on_train_begin)
         if self.do_batch_monitoring:
             self._first_batch = self.sensor.current_batch()
@@ -365,7 +369,12 @@ class Kid(Block):
         self.kongfu.schedule.observe(row)
         self._record("val", row)
         self._call(self.hooks.on_val_log_step)
+        self._lose_patience()
         return is_best
+
+    def _lose_patience(self) -> None:
+        if self.patience is not None and self._best.waited >= self.patience:
+            self.stop(f"{self._best.waited} validations brought nothing better")
 
     def _record(self, kind: str, row: Row) -> None:
         self._last_rows[kind] = self.last_row = row

@@ -235,6 +235,30 @@ def test_a_hook_stops_before_a_batch(make_kid: MakeKid) -> None:
     assert kid.practice().steps == 3
 
 
+def test_patience_ends_a_practice_that_gets_no_better_defect_42(make_kid: MakeKid) -> None:
+    """Three validations after the best it stops, and the best weights are the ones tested."""
+    kid = make_kid(max_steps=50, val_log_step=2, patience=3, kongfu=GradientDescentKongFu(lr=0.0))
+    report = kid.practice()
+
+    assert (report.best["step"], report.steps) == (0, 6)
+
+
+def test_patience_is_not_renewed_by_a_resume(make_kid: MakeKid) -> None:
+    """What was waited before counts; who has lost patience does not go on."""
+    arguments: dict[str, Any] = {"max_steps": 50, "val_log_step": 2, "patience": 3}
+    first = make_kid(**arguments, kongfu=GradientDescentKongFu(lr=0.0))
+    first.hooks.on_batch_begin.append(lambda k: k.stop() if k.step == 2 else None)
+    first.practice()
+    steps = []
+    for _ in range(2):
+        resumed = make_kid(
+            **arguments, kongfu=GradientDescentKongFu(lr=0.0), continue_from_chk_point=True
+        )
+        steps.append(resumed.practice().steps)
+
+    assert steps == [6, 6]
+
+
 def test_a_diverging_loss_names_step_and_block(make_kid: MakeKid) -> None:
     """The step and the first block that is not finite are in the message."""
     kid = make_kid(max_steps=100)
