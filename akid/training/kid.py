@@ -13,10 +13,10 @@ from akid.core import seeding
 from akid.core.block import Block, Signal
 from akid.core.brain import Brain
 from akid.core.clock import Clock
-from akid.errors import CheckpointError, SetupError
+from akid.errors import SetupError
 from akid.sensing.sensor import Sensor
-from akid.training import checkpoint
 from akid.training import engine as engines
+from akid.training import resuming
 from akid.training.best import Best
 from akid.training.checkpoint import CheckpointFolder
 from akid.training.engine import EngineParts, EngineSpec
@@ -279,7 +279,9 @@ class Kid(Block):
         self._is_stopping = False
         self.rows = []
         if resumes:
-            self._resume()
+            resuming.resume(
+                self, self._folder, brain=self.brain, best=self._best, journal=self._journal
+            )
         elif self.clock.step == 0 and self.save_chk_point and (aside := self._folder.set_aside()):
             self._journal.warning(f"an earlier run's checkpoints lie in {aside} now")
         self._steps_per_epoch = self.sensor.num_batches_per_epoch_train
@@ -408,35 +410,6 @@ class Kid(Block):
         )
         self._call(self.hooks.on_checkpoint)
         return self.checkpoint_path
-
-    def _resume(self) -> None:
-        path = self._folder.newest()
-        if path is None:
-            self.log(f"no checkpoint in {self._folder.path}: starts afresh")
-            return
-        state = checkpoint.read(path)
-        checkpoint.load_into(self, state, who=self.label)
-        self.log(f"goes on from {path}")
-        self._resume_best(state)
-
-    def _resume_best(self, state: dict[str, Any]) -> None:
-        """Find the best weights: they are this state's, or lie in the best checkpoint."""
-        best_step = self._best.row.get("step")
-        if best_step is not None and best_step != self.clock.step:
-            try:
-                state = checkpoint.read(self._folder.best_path)
-            except CheckpointError as error:
-                state = {}
-                self._journal.warning(str(error))
-            if state.get("_extra_state", {}).get("clock", {}).get("step") != best_step:
-                self._journal.warning(f"no checkpoint of step {best_step}, the best: forgets it")
-                self._best.forget()
-                return
-        if best_step is not None:
-            prefix = "brain."
-            weights = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
-            averages = state["kongfu._extra_state"]["averages"]
-            self._best.keep_state(self.brain, {**weights, **averages})
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the clock, the best and the last rows, for a checkpoint."""
