@@ -1,0 +1,148 @@
+"""Failure: the ways in which a trial can fail, and how often and when each is tried again."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from akid.errors import ExperimentError
+
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+
+
+class Failure(StrEnum):
+    """Why an attempt at a trial ended without a result."""
+
+    BUG = "bug"  # the user's code raised an error
+    MEMORY = "memory"  # the GPU's or the machine's memory did not suffice
+    LOST = "lost"  # the worker or its machine went away
+    STALLED = "stalled"  # it reported nothing for too long
+    TIMEOUT = "timeout"  # it took longer than it may
+    DIVERGED = "diverged"  # its loss became NaN or infinite
+
+
+_BY_CLASS_NAME: Final = {
+    "DivergedError": Failure.DIVERGED,
+    "OutOfMemoryError": Failure.MEMORY,
+    "MemoryError": Failure.MEMORY,
+    "ActorDiedError": Failure.LOST,
+    "ActorUnavailableError": Failure.LOST,
+    "NodeDiedError": Failure.LOST,
+    "ObjectLostError": Failure.LOST,
+    "OwnerDiedError": Failure.LOST,
+    "RayActorError": Failure.LOST,
+    "WorkerCrashedError": Failure.LOST,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """How often a trial is tried again after each kind of failure, when, and what it may take.
+
+    A trial that diverged or took too long is not tried again: it would do the same.
+
+    Attributes:
+        bug: Retries after an error of the user's code.
+        memory: Retries after a lack of memory; such a retry has a GPU or a machine for itself.
+        lost: Retries after the loss of a worker or a machine, which is no fault of the trial.
+        stalled: Retries after a stall.
+        first_pause_s: The pause before the first retry of a trial; it doubles with each.
+        longest_pause_s: The longest pause.
+        max_seconds: How long a trial may run, over all attempts; None for ever.
+        stall_s: How long a trial may report nothing; None for ever.
+        stop_limit_s: How long a trial may take to end when it is told to, before force, and after.
+        abort_after: After so many trials have failed alike and none has finished, the sweep ends;
+            0 for never.
+
+    Raises:
+        ExperimentError: If a number is negative, or a time is not positive; all faults at once.
+
+    >>> [RetryPolicy(first_pause_s=1, longest_pause_s=5).pause_s(retry) for retry in range(4)]
+    [1.0, 2.0, 4.0, 5.0]
+    """
+
+    bug: int = 0
+    memory: int = 1
+    lost: int = 5
+    stalled: int = 1
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 60.0
+    max_seconds: float | None = None
+    stall_s: float | None = None
+    stop_limit_s: float = 30.0
+    abort_after: int = 3
+
+    def __post_init__(self) -> None:
+        counts = ("bug", "memory", "lost", "stalled", "abort_after")
+        times = ("first_pause_s", "longest_pause_s", "max_seconds", "stall_s", "stop_limit_s")
+        faults = [
+            f"RetryPolicy: expected {name} of at least 0, got {name}={getattr(self, name)!r}."
+            for name in counts
+            if getattr(self, name) < 0
+        ]
+        faults += [
+            f"RetryPolicy: expected {name} above 0 seconds, got {name}={getattr(self, name)!r}."
+            for name in times
+            if getattr(self, name) is not None and not getattr(self, name) > 0
+        ]
+        if faults:
+            raise ExperimentError("\n".join(faults))
+
+    def retries(self, failure: Failure) -> int:
+        """Return how often a trial is tried again after failures of this kind."""
+        return {
+            Failure.BUG: self.bug,
+            Failure.MEMORY: self.memory,
+            Failure.LOST: self.lost,
+            Failure.STALLED: self.stalled,
+        }.get(failure, 0)
+
+    def pause_s(self, retry: int) -> float:
+        """Return the pause before a trial's retry, the first being number 0."""
+        doublings = min(retry, 60)
+        return float(min(self.longest_pause_s, self.first_pause_s * 2**doublings))
+
+
+def classify(class_names: Iterable[str]) -> Failure:
+    """Return the kind of failure that an error is.
+
+    Args:
+        class_names: The names of the error's class and its bases, then those of its causes; the
+            first that says anything decides.
+
+    >>> classify(["OutOfMemoryError", "RuntimeError"]), classify(["KeyError", "LookupError"])
+    (<Failure.MEMORY: 'memory'>, <Failure.BUG: 'bug'>)
+    """
+    found = (_BY_CLASS_NAME[name] for name in class_names if name in _BY_CLASS_NAME)
+    return next(found, Failure.BUG)
+
+
+def class_names(error: BaseException | None) -> list[str]:
+    """Return the names that `classify` needs: of the error's classes, then of its causes'.
+
+    >>> class_names(MemoryError())
+    ['MemoryError', 'Exception', 'BaseException', 'object']
+    """
+    names: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        names += [base.__name__ for base in type(error).__mro__]
+        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
+    return names
+
+
+def likeness(error_text: str) -> str:
+    r"""Return what two errors have in common when they are the same fault.
+
+    It is the last line of the traceback, without numbers and addresses.
+
+    >>> likeness("Traceback ...\nValueError: expected 3 at 0x7f12") == likeness(
+    ...     "ValueError: expected 4 at 0x8e00")
+    True
+    """
+    lines = [line.strip() for line in error_text.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    return _NUMBER.sub("0", _ADDRESS.sub("0", last))

@@ -1,0 +1,421 @@
+"""The ledger: every order of events, and the ways of single trials."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from akid.errors import ExperimentError
+from akid.tuning.failure import Failure, RetryPolicy
+from akid.tuning.ledger import OPEN, Ledger, State
+from akid.tuning.messages import (
+    Abort,
+    Close,
+    Event,
+    Failed,
+    Finished,
+    Instruction,
+    Interrupted,
+    Reported,
+    Start,
+    Started,
+    Stop,
+    Stopped,
+    Tick,
+)
+
+N_TRIALS = 5
+SKIPPED = (5, 6)
+POLICY = RetryPolicy(
+    bug=1, memory=1, lost=2, stalled=1, max_seconds=100, stall_s=30, stop_limit_s=10, abort_after=3
+)
+ENDED = {State.FINISHED, State.FAILED, State.DIVERGED, State.KILLED, State.SKIPPED}
+MOST_ATTEMPTS = 1 + 1 + 1 + 2 + 1
+
+
+class Executor(RuleBasedStateMachine):
+    """An executor that does its worst: late, double and swapped messages, deaths, interrupts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger(range(N_TRIALS), skipped=SKIPPED, policy=POLICY, max_concurrent=2)
+        self.now_s = 0.0
+        self.alive: set[tuple[int, int]] = set()
+        self.told_to_stop: set[tuple[int, int]] = set()
+        self.under_way: list[Event] = []
+        self.delivered: list[Event] = []
+        self.closed: dict[int, str] = {}
+        self.attempts: Counter[int] = Counter()
+        self.interrupts = 0
+        self.is_aborted = False
+        self.tell(Tick())
+
+    def tell(self, event: Event) -> None:
+        expected = self.expected_status(event)
+        for instruction in self.ledger.handle(event, self.now_s):
+            self.obey(instruction)
+        if expected is not None:
+            assert self.closed[event.index] == expected  # type: ignore[union-attr]
+
+    def expected_status(self, event: Event) -> str | None:
+        """A result or a divergence that is heard of in time is never lost."""
+        if not isinstance(event, Finished | Failed):
+            return None
+        if self.ledger.state(event.index) not in OPEN:
+            return None
+        if self.attempts[event.index] != event.attempt:
+            return None
+        if isinstance(event, Finished):
+            return "FINISHED"
+        return "DIVERGED" if event.failure is Failure.DIVERGED else None
+
+    def obey(self, instruction: Instruction) -> None:
+        match instruction:
+            case Start(index=index, attempt=attempt):
+                assert index not in self.closed, "a closed trial never starts again"
+                assert index not in SKIPPED
+                assert attempt == self.attempts[index] + 1
+                assert not self.interrupts, "nothing starts after an interrupt"
+                assert not self.is_aborted, "nothing starts after the sweep was given up"
+                self.attempts[index] = attempt
+                self.alive.add((index, attempt))
+            case Stop(index=index, attempt=attempt):
+                assert attempt == self.attempts[index]
+                self.told_to_stop.add((index, attempt))
+            case Close(index=index, status=status):
+                assert index not in self.closed, "no trial ends twice"
+                self.closed[index] = status
+            case Abort():
+                assert not self.is_aborted
+                self.is_aborted = True
+
+    def some_alive(self, data: st.DataObject) -> tuple[int, int]:
+        return data.draw(st.sampled_from(sorted(self.alive)))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), checkpoint=st.booleans())
+    def live(self, data: st.DataObject, checkpoint: bool) -> None:
+        index, attempt = self.some_alive(data)
+        self.under_way.append(Started(index=index, attempt=attempt))
+        self.under_way.append(Reported(index=index, attempt=attempt, checkpoint=checkpoint))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        index, attempt = self.end(self.some_alive(data))
+        self.under_way.append(Finished(index=index, attempt=attempt))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), failure=st.sampled_from(Failure))
+    def fail(self, data: st.DataObject, failure: Failure) -> None:
+        index, attempt = self.end(self.some_alive(data))
+        self.under_way.append(
+            Failed(index=index, attempt=attempt, failure=failure, error=f"{failure} 0x1")
+        )
+
+    @precondition(lambda self: self.alive)
+    @rule()
+    def lose_the_node(self) -> None:
+        for index, attempt in sorted(self.alive):
+            self.under_way.append(Failed(index=index, attempt=attempt, failure=Failure.LOST))
+        self.alive.clear()
+
+    @precondition(lambda self: self.alive & self.told_to_stop)
+    @rule(data=st.data())
+    def do_stop(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(sorted(self.alive & self.told_to_stop)))
+        index, attempt = self.end(chosen)
+        self.under_way.append(Stopped(index=index, attempt=attempt))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def stop_unasked(self, data: st.DataObject) -> None:
+        index, attempt = self.end(self.some_alive(data))
+        self.under_way.append(Stopped(index=index, attempt=attempt))
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        place = data.draw(st.integers(0, len(self.under_way) - 1))
+        event = self.under_way.pop(place)
+        self.delivered.append(event)
+        self.tell(event)
+
+    @precondition(lambda self: self.delivered)
+    @rule(data=st.data())
+    def deliver_again(self, data: st.DataObject) -> None:
+        self.tell(data.draw(st.sampled_from(self.delivered)))
+
+    @rule(passed_s=st.sampled_from([-5.0, 0.5, 3.0, 12.0, 40.0]))
+    def wait(self, passed_s: float) -> None:
+        self.now_s += passed_s
+        self.tell(Tick())
+
+    @rule()
+    def interrupt(self) -> None:
+        self.interrupts += 1
+        self.tell(Interrupted())
+        if self.interrupts > 1:
+            assert self.ledger.is_done, "the second interrupt ends all at once"
+
+    def end(self, attempt: tuple[int, int]) -> tuple[int, int]:
+        self.alive.discard(attempt)
+        return attempt
+
+    @invariant()
+    def no_trial_is_lost(self) -> None:
+        """Every trial is in one state, and closed exactly when that is an end."""
+        states = {index: self.ledger.state(index) for index in range(N_TRIALS + len(SKIPPED))}
+        assert sum(self.ledger.counts().values()) == len(states)
+        for index in range(N_TRIALS):
+            assert (states[index] in ENDED) == (index in self.closed)
+            if index in self.closed:
+                assert states[index] == self.closed[index].lower()
+        assert all(states[index] is State.SKIPPED for index in SKIPPED)
+        assert self.ledger.is_done == (len(self.closed) == N_TRIALS)
+
+    @invariant()
+    def limits_are_kept(self) -> None:
+        """At most two at once; no trial is tried more often than its kinds of failure allow."""
+        n_open = sum(self.ledger.state(index) in OPEN for index in range(N_TRIALS))
+        assert n_open <= 2
+        assert all(count <= MOST_ATTEMPTS for count in self.attempts.values())
+
+    @invariant()
+    def what_has_a_limit_has_a_wake_up(self) -> None:
+        """The ledger never waits for ever on what only time can bring."""
+        timed = (State.RUNNING, State.STOPPING, State.RETRYING)
+        if any(self.ledger.state(index) in timed for index in range(N_TRIALS)):
+            assert self.ledger.wake_s is not None
+
+    def teardown(self) -> None:
+        """Once the executor is reliable again, every sweep comes to its end."""
+        for _ in range(50 * N_TRIALS):
+            while self.under_way:
+                self.tell(self.under_way.pop(0))
+            if self.ledger.is_done:
+                break
+            self.under_way += [
+                Finished(index=index, attempt=attempt) for index, attempt in sorted(self.alive)
+            ]
+            self.alive.clear()
+            self.now_s = max(self.now_s, self.ledger.wake_s or 0.0)
+            self.tell(Tick())
+        assert self.ledger.is_done
+        assert sorted(self.closed) == [*range(N_TRIALS)]
+        assert self.ledger.handle(Tick(), self.now_s + 1e6) == []
+
+
+Executor.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestEveryOrderOfEvents = Executor.TestCase
+
+
+class Clerk:
+    """Feeds a ledger and remembers how trials were closed."""
+
+    def __init__(self, n_trials: int = 1, **settings_: object) -> None:
+        fields: dict[str, object] = {"abort_after": 0, **settings_}
+        self.ledger = Ledger(range(n_trials), policy=RetryPolicy(**fields))  # type: ignore[arg-type]
+        self.now_s = 0.0
+        self.first = self.tell(Tick())
+
+    def tell(self, event: Event, after_s: float = 0.0) -> list[Instruction]:
+        self.now_s += after_s
+        return self.ledger.handle(event, self.now_s)
+
+    def fail(self, failure: Failure, index: int = 0, attempt: int = 1) -> list[Instruction]:
+        event = Failed(index=index, attempt=attempt, failure=failure, error=f"E: {failure}")
+        return self.tell(event)
+
+
+def test_all_trials_start_in_order_and_finish() -> None:
+    """Without trouble each trial is started once and closed once."""
+    clerk = Clerk(3)
+
+    assert clerk.first == [Start(index=index, attempt=1) for index in range(3)]
+    for index in range(3):
+        (closed,) = clerk.tell(Finished(index=index, attempt=1))
+        assert closed == Close(index=index, status="FINISHED", reason="")
+    assert clerk.ledger.is_done
+
+
+def test_a_bug_is_told_with_its_error_and_not_tried_again() -> None:
+    """Deficiency of the first akid (9): a failure was invisible."""
+    (closed,) = Clerk(2).fail(Failure.BUG)
+
+    assert closed == Close(index=0, status="FAILED", reason="bug", error="E: bug")
+
+
+def test_divergence_is_a_status_of_its_own() -> None:
+    """A loss that became NaN is not tried again."""
+    (closed,) = Clerk().fail(Failure.DIVERGED)
+
+    assert isinstance(closed, Close)
+    assert (closed.status, closed.error) == ("DIVERGED", "E: diverged")
+
+
+def test_a_lost_worker_is_started_again_from_its_checkpoint() -> None:
+    """After a pause the trial goes on where it was."""
+    clerk = Clerk()
+    clerk.tell(Started(index=0, attempt=1))
+    clerk.tell(Reported(index=0, attempt=1, checkpoint=True))
+
+    assert clerk.fail(Failure.LOST) == []
+    assert clerk.ledger.state(0) is State.RETRYING
+    assert clerk.tell(Tick(), after_s=0.9) == []
+    assert clerk.tell(Tick(), after_s=0.2) == [Start(index=0, attempt=2, resume=True)]
+
+
+def test_a_worker_that_is_always_lost_is_given_up() -> None:
+    """Pauses double, and the limit of that kind counts."""
+    clerk = Clerk(lost=3)
+    pauses_s = []
+    for attempt in (1, 2, 3):
+        clerk.fail(Failure.LOST, attempt=attempt)
+        assert clerk.ledger.wake_s is not None
+        pauses_s.append(clerk.ledger.wake_s - clerk.now_s)
+        clerk.tell(Tick(), after_s=pauses_s[-1])
+
+    (closed,) = clerk.fail(Failure.LOST, attempt=4)
+
+    assert pauses_s == [1, 2, 4]
+    assert isinstance(closed, Close)
+    assert closed.reason == "lost after 3 retries"
+
+
+def test_a_lack_of_memory_is_tried_again_alone() -> None:
+    """The retry has a GPU or a machine for itself; the second time it is a failure."""
+    clerk = Clerk()
+    clerk.fail(Failure.MEMORY)
+
+    assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2, alone=True)]
+    assert isinstance(clerk.fail(Failure.MEMORY, attempt=2)[0], Close)
+
+
+def test_a_stalled_trial_is_stopped_by_force_and_started_again() -> None:
+    """Silence beyond the limit; a report puts it off."""
+    clerk = Clerk(stall_s=10)
+    clerk.tell(Started(index=0, attempt=1))
+    clerk.tell(Reported(index=0, attempt=1), after_s=8)
+    assert clerk.tell(Tick(), after_s=8) == []
+
+    stop = Stop(index=0, attempt=1, why="stalled", at_once=True)
+    assert clerk.tell(Tick(), after_s=3) == [stop]
+    assert clerk.tell(Stopped(index=0, attempt=1)) == []
+    assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2)]
+
+
+def test_a_trial_that_takes_too_long_is_a_failure() -> None:
+    """First asked, then forced, then given up; never waited for without end."""
+    clerk = Clerk(max_seconds=100, stop_limit_s=5)
+    clerk.tell(Started(index=0, attempt=1))
+
+    asked = clerk.tell(Tick(), after_s=100)
+    forced = clerk.tell(Tick(), after_s=5)
+    (closed,) = clerk.tell(Tick(), after_s=5)
+
+    assert asked == [Stop(index=0, attempt=1, why="timeout")]
+    assert forced == [Stop(index=0, attempt=1, why="timeout", at_once=True)]
+    assert isinstance(closed, Close)
+    assert (closed.status, closed.error) == ("FAILED", "took longer than it may")
+
+
+def test_the_time_of_all_attempts_counts() -> None:
+    """A trial that is lost again and again doesn't get its time anew."""
+    clerk = Clerk(max_seconds=100)
+    clerk.tell(Started(index=0, attempt=1))
+    clerk.tell(Tick(), after_s=70)
+    clerk.fail(Failure.LOST)
+    clerk.tell(Tick(), after_s=1)
+    clerk.tell(Started(index=0, attempt=2))
+
+    assert clerk.tell(Tick(), after_s=29) == []
+    assert clerk.tell(Tick(), after_s=2) == [Stop(index=0, attempt=2, why="timeout")]
+
+
+def test_waiting_for_resources_is_no_stall() -> None:
+    """A trial that has not begun may wait for hours."""
+    clerk = Clerk(stall_s=10, max_seconds=10)
+
+    assert clerk.tell(Tick(), after_s=1e5) == []
+    assert clerk.ledger.state(0) is State.STARTING
+
+
+def test_an_interrupt_ends_gracefully() -> None:
+    """Running trials are asked to stop, waiting ones are skipped, a result that comes in counts."""
+    ledger = Ledger(range(3), max_concurrent=2)
+    ledger.handle(Tick(), 0)
+
+    told = ledger.handle(Interrupted(), 1)
+    first = ledger.handle(Stopped(index=0, attempt=1), 2)
+    second = ledger.handle(Finished(index=1, attempt=1), 3)
+
+    assert told == [
+        Stop(index=0, attempt=1, why="interrupt"),
+        Stop(index=1, attempt=1, why="interrupt"),
+        Close(index=2, status="SKIPPED", reason="interrupted"),
+    ]
+    assert first == [Close(index=0, status="KILLED", reason="interrupted")]
+    assert second == [Close(index=1, status="FINISHED", reason="")]
+    assert ledger.is_done
+
+
+def test_the_second_interrupt_waits_for_nothing() -> None:
+    """What still runs is killed and closed."""
+    ledger = Ledger([0])
+    ledger.handle(Tick(), 0)
+    ledger.handle(Interrupted(), 1)
+
+    assert ledger.handle(Interrupted(), 1) == [
+        Stop(index=0, attempt=1, why="interrupt", at_once=True),
+        Close(index=0, status="KILLED", reason="interrupted at once"),
+    ]
+    assert ledger.is_done
+
+
+def test_the_sweep_ends_when_the_first_trials_fail_alike() -> None:
+    """Three equal faults and no success: the rest would fail, too."""
+    clerk = Clerk(5, abort_after=3)
+    for index in range(2):
+        assert len(clerk.fail(Failure.BUG, index)) == 1
+
+    closed, abort, *stops = clerk.fail(Failure.BUG, 2)
+
+    assert isinstance(closed, Close)
+    assert isinstance(abort, Abort)
+    assert "the first 3 trials failed alike (bug: E: bug)" in abort.reason
+    assert stops == [Stop(index=i, attempt=1, why="abort") for i in (3, 4)]
+
+
+@pytest.mark.parametrize("other", ["finish", "another error"])
+def test_the_sweep_goes_on_when_trials_fail_differently(other: str) -> None:
+    """One success or another fault shows that it depends on the trial."""
+    clerk = Clerk(5, abort_after=3)
+    if other == "finish":
+        clerk.tell(Finished(index=4, attempt=1))
+    else:
+        clerk.tell(Failed(index=4, attempt=1, failure=Failure.BUG, error="KeyError: 'x'"))
+
+    answers = [clerk.fail(Failure.BUG, index) for index in range(3)]
+
+    assert all(len(answer) == 1 for answer in answers)
+
+
+def test_messages_of_an_earlier_attempt_change_nothing() -> None:
+    """Late and double messages are ignored."""
+    clerk = Clerk()
+    clerk.fail(Failure.LOST)
+    clerk.tell(Tick(), after_s=1)
+
+    assert clerk.tell(Finished(index=0, attempt=1)) == []
+    assert clerk.fail(Failure.BUG, attempt=1) == []
+    assert clerk.tell(Finished(index=99, attempt=1)) == []
+    assert clerk.ledger.state(0) is State.STARTING
+
+
+def test_no_room_at_all_is_refused() -> None:
+    """A sweep that could start nothing would wait for ever."""
+    with pytest.raises(ExperimentError, match="got 0"):
+        Ledger([0], max_concurrent=0)
