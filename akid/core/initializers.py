@@ -176,6 +176,8 @@ def initialize(
     tensor([2., 2.])
     """
     check(init_para, who=who)
+    if torch.device(device or "cpu").type == "meta":  # only shapes are asked for
+        return torch.empty(tuple(shape), device="meta")
     fields = {key: value for key, value in init_para.items() if key != "name"}
     draw = Draw(shape=tuple(shape), fan_in=fan_in, fan_out=fan_out, generator=generator)
     return INITIALIZERS[init_para["name"]](draw, **fields).to(device or generator.device)

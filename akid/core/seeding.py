@@ -71,10 +71,14 @@ def stream_seed(*path: str | int) -> int:
     """
     seed = _seed.get()
     if seed is None:
-        return int(torch.randint(2**_SEED_BITS - 1, ()))
+        return int(torch.randint(2**_SEED_BITS - 1, (), device="cpu"))
     return derive(seed, *_path.get(), *path)
 
 
 def generator(*path: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a fresh generator on `device` for the stream of `path` in the current scopes."""
+    """Return a fresh generator on `device` for the stream of `path` in the current scopes.
+
+    On the meta device nothing is drawn; there it is a generator of the CPU.
+    """
+    device = "cpu" if torch.device(device).type == "meta" else device
     return torch.Generator(device=device).manual_seed(stream_seed(*path))

@@ -23,7 +23,9 @@ def step():
                 parameter.sub_(rate * parameter.grad)
             brain.on_para_update()
         brain(inputs)
-        return before, brain.data_loss.item()
+        after = brain.data_loss.item()
+        assert torch.tensor([before, after]).isfinite().all()
+        return before, after
 
     return run
 
@@ -32,9 +34,23 @@ def step():
 def batch():
     """Images and labels of a given size."""
 
-    def make(side_px, *, channels=3, count=4, class_num=10):
+    def make(side_px, *, channels=3, count=4, class_num=10, device="cpu"):
+        if device == "meta":
+            count = 2
         generator = torch.Generator().manual_seed(0)
         images = torch.rand(count, channels, side_px, side_px, generator=generator) - 0.5
-        return [images, torch.randint(class_num, (count,), generator=generator)]
+        labels = torch.randint(class_num, (count,), generator=generator)
+        return [images.to(device), labels.to(device)]
 
     return make
+
+
+@pytest.fixture
+def count(batch):
+    """How many parameters a brain has for images of a size; nothing is computed or drawn."""
+
+    def of(brain, side_px, *, channels=3):
+        brain.setup(batch(side_px, channels=channels, device="meta"))
+        return brain.num_parameters()
+
+    return of
