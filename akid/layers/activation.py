@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Unpack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from akid.core.block import Block
@@ -65,6 +65,34 @@ class LeakyReLULayer(Activation):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return functional.leaky_relu(inputs, self.negative_slope)
+
+
+class PReLULayer(Activation):
+    """Rectified linear unit that learns which part of the negative values to let through.
+
+    Args:
+        initial_slope: What that part starts from, for each channel.
+        options: The arguments of `Block`.
+
+    Attributes:
+        slopes: That part, one for each channel.
+    """
+
+    NAME: ClassVar[str] = "prelu"
+    slopes: nn.Parameter
+
+    def __init__(self, initial_slope: float = 0.25, **options: Unpack[BlockOptions]) -> None:
+        super().__init__(**options)
+        self.initial_slope = initial_slope
+        self.register_parameter("slopes", None)
+
+    def _setup(self, inputs: Any) -> None:
+        x = one_tensor(inputs, who=self.label)
+        channels = x.shape[1] if x.dim() > 1 else 1
+        self.slopes = nn.Parameter(torch.full((channels,), self.initial_slope, device=x.device))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return functional.prelu(inputs, self.slopes)
 
 
 class ELULayer(Activation):

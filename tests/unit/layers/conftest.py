@@ -32,6 +32,8 @@ def check_layer():
         assert all(
             torch.equal(a, b) for a, b in zip(layer.parameters(), twin.parameters(), strict=True)
         )
+        for fresh in (copy.deepcopy(make()), pickle.loads(pickle.dumps(make()))):
+            fresh.setup(inputs)
         layer.eval()
         expected = layer(inputs)
         other.load_state_dict(layer.state_dict())

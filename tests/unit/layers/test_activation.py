@@ -7,6 +7,7 @@ from akid.layers.activation import (
     ELULayer,
     GELULayer,
     LeakyReLULayer,
+    PReLULayer,
     ReLULayer,
     SELULayer,
     SigmoidLayer,
@@ -24,6 +25,7 @@ LAYERS = [
     (SigmoidLayer, special.expit(N)),
     (TanhLayer, special.expit(2 * N) * 2 - 1),
     (lambda: LeakyReLULayer(0.2), N * (N > 0) + 0.2 * N * (N < 0)),
+    (PReLULayer, N * (N > 0) + 0.25 * N * (N < 0)),
     (lambda: ELULayer(2.0), N * (N > 0) + 2 * special.expm1(N) * (N < 0)),
     (SELULayer, SCALE * (N * (N > 0) + ALPHA * special.expm1(N) * (N < 0))),
     (GELULayer, N * stats.norm.cdf(N)),
@@ -39,7 +41,9 @@ def test_an_activation_is_its_function(make, expected) -> None:
     """The values equal SciPy's, and the input is left as it is."""
     x = X.clone()
 
-    torch.testing.assert_close(make()(x), torch.as_tensor(expected))
+    layer = make()
+    layer.setup(x)
+    torch.testing.assert_close(layer.double()(x), torch.as_tensor(expected))
     assert torch.equal(x, X)
 
 
@@ -47,6 +51,14 @@ def test_an_activation_is_its_function(make, expected) -> None:
 def test_an_activation_keeps_the_layer_contract(check_layer, make) -> None:
     """Copies, pickles, state, compilation and autocast work."""
     check_layer(make, torch.randn(2, 3, 4, 4))
+
+
+def test_each_channel_learns_its_slope() -> None:
+    """The gradient of a slope is the sum of the negative values of its channel."""
+    layer = PReLULayer()
+    layer(torch.tensor([[-1.0, 2.0], [-3.0, -0.5]])).sum().backward()
+
+    assert layer.slopes.grad.tolist() == [-4.0, -0.5]
 
 
 def test_a_list_is_refused() -> None:

@@ -3,8 +3,12 @@ import math
 import pytest
 import torch
 
-from akid.errors import ShapeError
-from akid.layers.inner_product import InnerProductLayer
+from akid.errors import SetupError, ShapeError
+from akid.layers.inner_product import (
+    FixedWeightInnerProductLayer,
+    InnerProductLayer,
+    InvariantInnerProductLayer,
+)
 
 
 def test_the_inputs_are_flattened_and_summed_by_weight() -> None:
@@ -37,3 +41,44 @@ def test_inputs_without_features_are_refused(shape) -> None:
 def test_an_inner_product_keeps_the_layer_contract(check_layer) -> None:
     """Copies, pickles, state, compilation and autocast work."""
     check_layer(lambda: InnerProductLayer(out_channel_num=4), torch.randn(2, 3, 8))
+
+
+def test_the_invariant_inner_product_does_not_see_places() -> None:
+    """Only the largest value of each channel counts, wherever it is."""
+    layer = InvariantInnerProductLayer(out_channel_num=5)
+    x = torch.rand(2, 3, 4, 4)
+
+    torch.testing.assert_close(layer(x), layer(x.roll((1, 2), (2, 3))))
+    torch.testing.assert_close(layer(x), x.amax((2, 3)) @ layer.weights.T)
+    assert layer.weights.shape == (5, 3)
+
+
+def test_fixed_weights_are_not_trained() -> None:
+    """They are x @ weights, and a buffer."""
+    weights = torch.randn(12, 2)
+    layer = FixedWeightInnerProductLayer(weights)
+    x = torch.randn(3, 3, 4)
+
+    torch.testing.assert_close(layer(x), x.reshape(3, 12) @ weights)
+    assert list(layer.parameters()) == []
+    assert list(layer.state_dict()) == ["weights"]
+
+
+def test_fixed_weights_must_fit() -> None:
+    """They are a matrix with a row for each value of a sample."""
+    with pytest.raises(SetupError, match=r"expected weights of shape \(D, K\), got \(3,\)"):
+        FixedWeightInnerProductLayer([1.0, 2.0, 3.0])
+    with pytest.raises(ShapeError, match=r"with 2 values a sample, got shape \(4, 3\)"):
+        FixedWeightInnerProductLayer(torch.zeros(2, 2)).setup(torch.zeros(4, 3))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: InvariantInnerProductLayer(out_channel_num=4),
+        lambda: FixedWeightInnerProductLayer(torch.ones(12, 2)),
+    ],
+)
+def test_other_inner_products_keep_the_layer_contract(check_layer, make) -> None:
+    """Copies, pickles, state, compilation and autocast work."""
+    check_layer(make, torch.randn(2, 3, 2, 2))
