@@ -48,11 +48,19 @@ class KongFu(Block):
             first steps: min(decay, (1 + step) / (10 + step)). Validation then uses the averages.
         bag: See `Block`.
 
+    Attributes:
+        optimizer: The torch optimiser, once set up.
+        can_decay: Whether this kind of optimiser can add an l2 penalty's gradient by itself.
+        decays_weights: Whether it does so, once set up; otherwise the engine adds the gradients of
+            the brain's penalties. It does where it can, the brain has none but l2, and no gradient
+            is clipped: that saves a pass over all weights in each step.
+
     Raises:
         SetupError: If both `lr_scheme` and `lr` are given, or a value is not legal.
     """
 
     default_lr_scheme: ClassVar[Mapping[str, Any]] = {"name": LearningRateScheme.exp_decay}
+    can_decay: ClassVar[bool] = False
     optimizer: Optimizer
 
     def __init__(
@@ -86,6 +94,7 @@ class KongFu(Block):
         self._lr_value: float | None = None
         self._lr = self.schedule.lr_at(0)
         self._average: MovingAverage | None = None
+        self.decays_weights = False
 
     def _check_values(self) -> None:
         for argument in ("clip_norm", "clip_value"):
@@ -141,7 +150,12 @@ class KongFu(Block):
             raise SetupError(
                 f"{self.label}: expected a brain to set up with, got {type(inputs).__name__}."
             )
-        groups = parameter_groups.split(inputs, self.lr_factors, who=self.label)
+        is_clipped = self.clip_norm is not None or self.clip_value is not None
+        scales = parameter_groups.l2_scales(inputs) if self.can_decay and not is_clipped else None
+        self.decays_weights = scales is not None
+        groups = parameter_groups.split(
+            inputs, self.lr_factors, who=self.label, weight_decays=scales
+        )
         self.optimizer = self._make_optimizer(groups)
         if self.moving_average_decay is not None:
             named = {n: p for n, p in inputs.named_parameters() if p.requires_grad}
@@ -239,6 +253,8 @@ class KongFu(Block):
 class GradientDescentKongFu(KongFu):
     """Plain gradient descent; arguments as for `KongFu`."""
 
+    can_decay: ClassVar[bool] = True
+
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
         return torch.optim.SGD(groups, **parameter_groups.fastest(torch.optim.SGD, groups))
 
@@ -255,6 +271,8 @@ class MomentumKongFu(KongFu):
     >>> MomentumKongFu(name="Kongfu", lr=0.1).lr
     0.1
     """
+
+    can_decay: ClassVar[bool] = True
 
     def __init__(
         self,

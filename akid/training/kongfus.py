@@ -69,6 +69,7 @@ class AdamKongFu(KongFu):
     """
 
     default_lr_scheme: ClassVar[Mapping[str, Any]] = TorchKongFu.default_lr_scheme
+    can_decay: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -127,6 +128,7 @@ class RMSPropKongFu(KongFu):
     """
 
     default_lr_scheme: ClassVar[Mapping[str, Any]] = TorchKongFu.default_lr_scheme
+    can_decay: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -157,6 +159,7 @@ class AdagradKongFu(KongFu):
         "name": LearningRateScheme.constant,
         "base_lr": 0.01,
     }
+    can_decay: ClassVar[bool] = True
 
     def __init__(
         self,

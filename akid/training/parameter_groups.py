@@ -8,16 +8,26 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from akid.core.brain import Brain
+from akid.core.regularizers import L2
 from akid.errors import SetupError
 
 
-def split(brain: nn.Module, lr_factors: Mapping[str, float], *, who: str) -> list[dict[str, Any]]:
-    """Return the brain's trainable parameters as an optimiser's groups, one a factor.
+def split(
+    brain: nn.Module,
+    lr_factors: Mapping[str, float],
+    *,
+    who: str,
+    weight_decays: Mapping[Tensor, float] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the brain's trainable parameters as an optimiser's groups, one a factor and decay.
 
     Args:
         brain: What holds the parameters.
         lr_factors: Factors by block name, parameter name or pattern; the first that matches counts.
         who: The KongFu, for messages.
+        weight_decays: What of itself the optimiser adds to a parameter's gradient; None says
+            nothing about it.
 
     Raises:
         SetupError: If nothing is trainable, a factor is negative, or a name matches nothing.
@@ -30,11 +40,26 @@ def split(brain: nn.Module, lr_factors: Mapping[str, float], *, who: str) -> lis
             " Set the brain up first."
         )
     _check(lr_factors, trainable, who=who)
-    groups: dict[float, list[Tensor]] = {}
+    groups: dict[tuple[float, float | None], list[Tensor]] = {}
     for name, tensor in trainable.items():
         factors = (factor for key, factor in lr_factors.items() if _matches(name, key))
-        groups.setdefault(next(factors, 1.0), []).append(tensor)
-    return [{"params": tensors, "lr_factor": factor} for factor, tensors in groups.items()]
+        decay = None if weight_decays is None else weight_decays.get(tensor, 0.0)
+        groups.setdefault((next(factors, 1.0), decay), []).append(tensor)
+    return [
+        {"params": tensors, "lr_factor": factor}
+        | ({} if decay is None else {"weight_decay": decay})
+        for (factor, decay), tensors in groups.items()
+    ]
+
+
+def l2_scales(brain: nn.Module) -> dict[Tensor, float] | None:
+    """Return the l2 scale of each regularised parameter; None if there is another regulariser."""
+    if not isinstance(brain, Brain):
+        return None
+    terms = list(brain.regularized_terms())
+    scales = {tensor: regularizer.scale for regularizer, tensor in terms}
+    is_all_l2 = all(isinstance(regularizer, L2) for regularizer, _ in terms)
+    return scales if is_all_l2 and len(scales) == len(terms) else None
 
 
 def path(name: str) -> str:

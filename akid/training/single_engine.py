@@ -94,7 +94,8 @@ class SingleEngine(Engine):
             self._backpropagate_in_pieces(batch, measure=measure)
         if self._scaler is not None:
             self._scaler.unscale_(parts.kongfu.optimizer)
-        parts.brain.add_regularization_gradients()
+        if not parts.kongfu.decays_weights:
+            parts.brain.add_regularization_gradients()
         parts.kongfu.update(parts.clock.step, scaler=self._scaler)
         if self._scaler is not None:
             self._scaler.update()

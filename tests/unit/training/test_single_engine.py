@@ -4,18 +4,26 @@ from typing import Any
 import pytest
 import torch
 
+from akid.core import regularizers
 from akid.errors import SetupError
 from akid.training.kid import Kid
-from akid.training.kongfu import GradientDescentKongFu, MomentumKongFu
+from akid.training.kongfu import GradientDescentKongFu, KongFu, MomentumKongFu
+from akid.training.kongfus import AdagradKongFu, AdamKongFu, RMSPropKongFu
 
 MakeKid = Callable[..., Kid]
 
 
-def test_a_step_is_one_of_plain_torch(make_kid: MakeKid) -> None:
-    """The update is that of the loss with its penalty, differentiated by autograd."""
-    kid, plain = make_kid(kongfu=GradientDescentKongFu(lr=0.1)), make_kid()
-    kid.setup()
-    plain.setup()
+@pytest.mark.parametrize("wd", [{"type": "l2", "scale": 0.5}, {"type": "l1", "scale": 0.5}])
+@pytest.mark.parametrize("clip_value", [None, 1e3])
+def test_a_step_is_one_of_plain_torch(
+    make_kid: MakeKid, wd: dict[str, Any], clip_value: float | None
+) -> None:
+    """The update is that of the loss with its penalties, differentiated by autograd."""
+    kid = make_kid(kongfu=GradientDescentKongFu(lr=0.1, clip_value=clip_value))
+    plain = make_kid()
+    for each in (kid, plain):
+        each.brain.blocks["ip2"].regularizer = regularizers.from_description(wd, who="ip2")
+        each.setup()
     kid.engine.step(kid.sensor.next_batch())
     plain.brain(plain.sensor.next_batch())
     plain.brain.loss.backward()
@@ -24,6 +32,22 @@ def test_a_step_is_one_of_plain_torch(make_kid: MakeKid) -> None:
         assert theirs.grad is not None
         torch.testing.assert_close(ours.detach(), theirs.detach() - 0.1 * theirs.grad)
     assert (kid.step, plain.step) == (1, 0)
+    assert kid.kongfu.decays_weights == (wd["type"] == "l2" and clip_value is None)
+
+
+@pytest.mark.parametrize("kongfu", [AdamKongFu, RMSPropKongFu, AdagradKongFu, MomentumKongFu])
+def test_an_optimiser_that_decays_weights_does_what_added_gradients_do(
+    make_kid: MakeKid, kongfu: type[KongFu]
+) -> None:
+    """Whoever adds the penalty's gradient, the weights are the same."""
+    alone, helped = make_kid(kongfu=kongfu(lr=0.01)), make_kid(kongfu=kongfu(lr=0.01, clip_value=9))
+    for kid in (alone, helped):
+        kid.practice()
+
+    assert alone.kongfu.decays_weights
+    assert not helped.kongfu.decays_weights
+    for one, other in zip(alone.brain.parameters(), helped.brain.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("accumulate", [2, 3, 10, 11])
