@@ -1,13 +1,15 @@
 """Feeds: how a sensor reads the batches of one split."""
 
 from abc import ABC, abstractmethod
-from typing import final
+from collections.abc import Sequence
+from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from akid.errors import ShapeError
+from akid.sensing.indexed_source import IndexedFeedSource
 from akid.sensing.prepared import PreparedSplit
 from akid.sensing.source import FeedSource
 
@@ -61,6 +63,31 @@ class TensorFeed(Feed):
 
 
 @final
+class ReadFeed(Feed):
+    """Has the source read each batch by the places of its examples."""
+
+    def __init__(self, source: IndexedFeedSource, split: str) -> None:
+        self._source = source
+        self._split = split
+        self._device, self._dtype = torch.device("cpu"), torch.float32
+
+    @property
+    def labels(self) -> Tensor | None:
+        labels = self._source.all_labels(self._split)
+        return None if labels is None else torch.from_numpy(labels)
+
+    def pick(self, indices: Tensor) -> list[Tensor]:
+        arrays = self._source.read(self._split, indices.cpu().numpy())
+        return _to_tensors(arrays, self._device, self._dtype)
+
+    def cut(self, start: int, stop: int) -> list[Tensor]:
+        return self.pick(torch.arange(start, stop))
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self._device, self._dtype = device, dtype
+
+
+@final
 class CallFeed(Feed):
     """Asks the source for each batch; which examples it gives is the source's affair."""
 
@@ -85,11 +112,16 @@ class CallFeed(Feed):
                 f"{self._source.label}: expected get_batch({num}) to return {num} examples, got"
                 f" arrays of shape {[array.shape for array in arrays]}."
             )
-        if arrays[0].ndim == 4:
-            arrays[0] = arrays[0].transpose(0, 3, 1, 2)
-        data, *labels = (torch.from_numpy(np.array(array, order="C")) for array in arrays)
-        labels = [t if t.is_floating_point() else t.long() for t in labels]
-        return [
-            data.to(self._device, self._dtype),
-            *(t.to(self._device, self._dtype if t.is_floating_point() else None) for t in labels),
-        ]
+        return _to_tensors(arrays, self._device, self._dtype)
+
+
+def _to_tensors(arrays: Sequence[Any], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+    """Return data as NCHW of that dtype; labels likewise, or as int64 if they are integers."""
+    data, *labels = arrays
+    if data.ndim == 4:
+        data = data.transpose(0, 3, 1, 2)
+    tensors = [torch.from_numpy(np.array(data, order="C")).to(device, dtype)]
+    for array in labels:
+        label = torch.from_numpy(np.array(array, order="C"))
+        tensors.append(label.to(device, dtype if label.is_floating_point() else torch.int64))
+    return tensors

@@ -50,11 +50,18 @@ class PreparedSplit:
 
 @final
 class Prepared:
-    """All splits of a source."""
+    """All splits of a source.
 
-    def __init__(self, splits: Mapping[str, PreparedSplit]) -> None:
+    Args:
+        splits: The splits by their names.
+        fingerprint: What `fingerprint` returns, if it is known already.
+    """
+
+    def __init__(
+        self, splits: Mapping[str, PreparedSplit], *, fingerprint: str | None = None
+    ) -> None:
         self.splits = dict(splits)
-        self._fingerprint: str | None = None
+        self._fingerprint = fingerprint
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the names, shapes, types and bytes of all splits."""

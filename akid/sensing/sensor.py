@@ -14,7 +14,8 @@ from akid.core.block import Block
 from akid.errors import SetupError
 from akid.sensing import sampler as samplers
 from akid.sensing.course import Course
-from akid.sensing.feed import CallFeed, Feed, TensorFeed
+from akid.sensing.feed import CallFeed, Feed, ReadFeed, TensorFeed
+from akid.sensing.indexed_source import IndexedFeedSource
 from akid.sensing.sampler import Cursor, SamplerSpec
 from akid.sensing.source import FeedSource, InMemoryFeedSource, Source, StaticSource
 
@@ -295,6 +296,8 @@ class FeedSensor(Sensor):
     def _open(self, split: str) -> Feed:
         if isinstance(self.source, InMemoryFeedSource):
             return TensorFeed(self.source.prepared(split))
+        if isinstance(self.source, IndexedFeedSource):
+            return ReadFeed(self.source, split)
         return CallFeed(self.source, get_val=split == "val")
 
     def _cut(self, split: str, num_samples: int) -> Iterator[list[Tensor]]:

@@ -4,6 +4,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -14,8 +15,10 @@ from torch import Tensor
 from akid.core import seeding
 from akid.core.block import Block
 from akid.errors import DataError, SetupError
-from akid.sensing import prepared, sampler, split
+from akid.sensing import prepared, sampler, split, store
+from akid.sensing.datasets.location import data_path
 from akid.sensing.prepared import Prepared, PreparedSplit
+from akid.sensing.split import divide
 
 Arrays: TypeAlias = tuple[NDArray[Any], ...]
 """Images (NHWC, or any array with the examples first), then one array for each kind of label."""
@@ -148,6 +151,10 @@ class InMemoryFeedSource(StaticSource, FeedSource):
     process, whichever sources and sensors read them, and are never written to.
     """
 
+    is_stored: ClassVar[bool] = False
+    """Whether prepared data are kept as files below `AKID_DATA_PATH`, which all processes of the
+    machine share. Only for classes whose `_content` says all that `_load` depends on."""
+
     def __init__(self, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         self._prepared: Prepared | None = None
@@ -235,8 +242,14 @@ class InMemoryFeedSource(StaticSource, FeedSource):
         if content is None:
             self._prepared = self._prepare()
         else:
-            settings = (self.num_train, self.num_val, self.center, self.scale)
-            self._prepared = prepared.shared((type(self), content, settings), self._prepare)
+            kind = f"{type(self).__module__}.{type(self).__qualname__}"
+            key = (kind, content, self.num_train, self.num_val, self.center, self.scale)
+            self._prepared = prepared.shared(key, lambda: self._stored(key))
+
+    def _stored(self, key: Hashable) -> Prepared:
+        if not self.is_stored:
+            return self._prepare()
+        return store.stored(Path(data_path(), "prepared"), key, self._prepare)
 
     def _prepare(self) -> Prepared:
         arrays = dict(self._load())
@@ -244,18 +257,24 @@ class InMemoryFeedSource(StaticSource, FeedSource):
             self._check(name, given)
         empty = tuple(array[:0] for array in arrays["train"])
         order = self._order(arrays["train"])
-        if "val" in arrays:
-            picks = {"train": order[: self.num_train]}
-        else:
-            self._check_sizes(len(order))
-            cut = len(order) - self.num_val
-            picks = {"train": order[: cut if self.num_train is None else self.num_train]}
-            picks["val"], arrays["val"] = order[cut:], arrays["train"]
+        num_val = 0 if "val" in arrays else self.num_val
+        train, val = divide(order, num_train=self.num_train, num_val=num_val, who=self.label)
+        picks = {"train": train}
+        if "val" not in arrays:
+            picks["val"], arrays["val"] = val, arrays["train"]
         splits = {}
         for name in split.SPLITS:
             given = arrays.get(name, empty)
             splits[name] = PreparedSplit(self._to_tensors(given, picks.get(name)))
+        self._transform_({name: split.tensors[0] for name, split in splits.items()})
         return Prepared(splits)
+
+    def _transform_(self, data: Mapping[str, Tensor]) -> None:
+        """Change the data of all splits in place, after centring and scaling; here not at all.
+
+        Shape:
+            data: `(N, C, H, W)` float32 for each split.
+        """
 
     def _to_tensors(self, arrays: Arrays, picked: NDArray[np.int64] | None) -> list[Tensor]:
         images, *labels = (a if picked is None else a[picked] for a in arrays)
@@ -264,14 +283,6 @@ class InMemoryFeedSource(StaticSource, FeedSource):
         data = torch.empty(images.shape, dtype=torch.float32)
         np.copyto(data.numpy(), images, casting="unsafe")
         return [self._normalize_(data), *(_label_tensor(array) for array in labels)]
-
-    def _check_sizes(self, available: int) -> None:
-        if (self.num_train or 0) + self.num_val > available:
-            raise SetupError(
-                f"{self.label}: expected num_train + num_val of at most {available}, the number of"
-                f" training examples, got num_train={self.num_train!r} and"
-                f" num_val={self.num_val!r}. Lower one of them."
-            )
 
     def _check(self, name: str, arrays: Arrays) -> None:
         if len({len(array) for array in arrays}) != 1:

@@ -48,6 +48,7 @@ class IDXFeedSource(SupervisedSource, InMemoryFeedSource, ABC):
     """Of the gzip files: training images, training labels, test images, test labels."""
 
     num_classes: ClassVar[int] = 10
+    is_stored: ClassVar[bool] = True
 
     def __init__(
         self,
