@@ -7,6 +7,7 @@ can't be had, 130 interrupted.
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -74,7 +75,8 @@ def _dry_run(sweep: "Sweep") -> int:
 def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
     from akid.tuning import results, table
 
-    outcome = sweep.run()
+    with redirect_stdout(sys.stderr):  # Ray tells of a lost process on standard output
+        outcome = sweep.run()
     records = outcome.records
     metric, mode = sweep.experiment.metric, sweep.experiment.mode
     if options.csv is not None:

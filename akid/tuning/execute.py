@@ -2,17 +2,21 @@
 
 import json
 import linecache
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from akid.errors import ExperimentError
 
 if TYPE_CHECKING:
     from akid.training.kid import Kid
     from akid.training.report import Report
+
+MODULE_PREFIX: Final = "akid_trial_"
+"""How the name of each trial's module begins."""
 
 Row: TypeAlias = dict[str, float]
 SetupFunction: TypeAlias = Callable[[], Any]
@@ -28,7 +32,7 @@ def load_setup(source: str, *, name: str) -> SetupFunction:
     """
     filename = f"<{name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    module = ModuleType(f"akid_trial_{name}")
+    module = ModuleType(f"{MODULE_PREFIX}{name}")
     exec(compile(source, filename, "exec"), module.__dict__)  # noqa: S102 (the user's own program)
     setup = module.__dict__.get("setup")
     if not callable(setup):
@@ -50,7 +54,8 @@ def practise(
 
     Args:
         setup: A function without arguments that returns a `Kid`, set up or not.
-        seed: What every random stream of the kid is derived from.
+        seed: What every random stream of the kid is derived from; also of what `setup` itself
+            draws from the generators of Python, numpy and torch.
         threads: How many threads torch may compute with.
         log_dir: Where the kid's log and checkpoints go; None leaves it to the kid.
         on_row: Called with each row that the kid records, as it is recorded.
@@ -64,6 +69,7 @@ def practise(
     from akid.core.seeding import seed_scope
 
     torch.set_num_threads(threads)
+    _seed_globals(seed)
     with seed_scope(seed):
         kid = _checked(setup())
         if log_dir is not None:
@@ -79,6 +85,15 @@ def run_script(setup: SetupFunction, *, seed: int, threads: int) -> None:
     report = practise(setup, seed=seed, threads=threads)
     metrics = {"final": report.final, "best": report.best, "test": report.test}
     sys.stdout.write(json.dumps(metrics) + "\n")
+
+
+def _seed_globals(seed: int) -> None:
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (user code may draw from it)
+    torch.manual_seed(seed)
 
 
 def _checked(kid: Any) -> "Kid":

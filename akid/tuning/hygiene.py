@@ -1,11 +1,15 @@
 """Hygiene: what a trial leaves behind in its process is undone before the next one starts."""
 
 import gc
+import multiprocessing
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from akid.tuning.execute import MODULE_PREFIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +48,33 @@ class ProcessState:
             What could not be undone, one sentence each; empty when the process is clean.
         """
         os.chdir(self.cwd)
-        os.environ.clear()
-        os.environ.update(self.environment)
+        if dict(os.environ) != self.environment:
+            os.environ.clear()
+            os.environ.update(self.environment)
         sys.path[:] = self.path
         _reset_torch()
         _collect_garbage(first=first)
-        return [
-            f"the thread {thread.name!r} still runs"
-            for thread in threading.enumerate()
-            if id(thread) not in self.threads and not thread.daemon
-        ]
+        return [*self._left_threads(), *_left_processes()]
+
+    def _left_threads(self) -> Iterator[str]:
+        """Name the trial's threads; those that libraries keep in the background may stay."""
+        for thread in threading.enumerate():
+            is_new = id(thread) not in self.threads
+            if is_new and (not thread.daemon or _is_in_trial_code(thread)):
+                yield f"the thread {thread.name!r} still runs"
+
+
+def _is_in_trial_code(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 (documented)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith(MODULE_PREFIX):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _left_processes() -> list[str]:
+    return [f"the process {child.name!r} still runs" for child in multiprocessing.active_children()]
 
 
 def _collect_garbage(*, first: bool) -> None:
@@ -72,11 +93,12 @@ def _reset_torch() -> None:
     torch = sys.modules.get("torch")
     if torch is None:
         return
-    torch.set_default_dtype(torch.float32)
-    torch.set_default_device("cpu")
-    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)  # gradient mode and default device are a thread's own
+    torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(mode=False)
-    torch.manual_seed(0)
+    torch.autograd.set_detect_anomaly(mode=False)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = False
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

@@ -15,6 +15,10 @@ from akid.tuning.trial import Trial
 from akid.tuning.worker import TRIAL_INDEX, Outcome, TrialCrash, TrialWorker
 
 _TUNE_FOLDER: Final = ".tune"
+_LOST: Final = (
+    "its process ended without a Python error: too little memory, a crash in native code and a call"
+    " of os._exit do that; what it printed is in output.log."
+)
 _QUIET_LOGGERS: Final = ("ray.tune", "ray.train", "ray.air")
 
 
@@ -119,7 +123,6 @@ class _Ear(Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_trial_error(self, *, trial: TuneTrial, **_: Any) -> None:
         """Tell of a trial whose process died; one that could speak has told of its end before."""
-        text = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
-        self._listener.on_crash(
-            trial.config[TRIAL_INDEX], TrialCrash("lost", "its process died", text)
-        )
+        known = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
+        text = "\n".join([_LOST, *known.strip().splitlines()[-1:]])
+        self._listener.on_crash(trial.config[TRIAL_INDEX], TrialCrash("lost", _LOST, text))

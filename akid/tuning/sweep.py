@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from akid.cluster import connection, machine, resources
 from akid.cluster.connection import Cluster
 from akid.cluster.resources import ClusterCapacity
+from akid.tuning import output, provenance
 from akid.tuning import plan as planning
-from akid.tuning import provenance
 from akid.tuning.experiment import Experiment
 from akid.tuning.mlflow_tracker import MlflowTracker, default_uri
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
@@ -276,7 +276,11 @@ class _Conductor:
             status=record.status,
             summary=summary,
             tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
-            files={_LOG: folder / _LOG, _BEST.name: folder / _BEST},
+            files={
+                _LOG: folder / _LOG,
+                output.FILE_NAME: folder / output.FILE_NAME,
+                _BEST.name: folder / _BEST,
+            },
             texts=texts,
         )
 

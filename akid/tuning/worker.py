@@ -13,6 +13,7 @@ import ray
 from ray import tune
 
 from akid.errors import DivergedError
+from akid.tuning import output
 from akid.tuning.execute import Row, load_setup, practise
 from akid.tuning.hygiene import ProcessState
 from akid.tuning.trial import Trial
@@ -115,13 +116,15 @@ class _Performance:
     def _practise(self) -> Outcome:
         trial = self._trial
         started_s = time.perf_counter()
-        report = practise(
-            load_setup(trial.source, name=trial.slug),
-            seed=trial.seed,
-            threads=trial.threads,
-            log_dir=self._log_dir,
-            on_row=lambda row: self._events.put({**row, "time_s": time.time()}),
-        )
+        _set_aside(self._log_dir)
+        with output.kept_in(self._log_dir / output.FILE_NAME):
+            report = practise(
+                load_setup(trial.source, name=trial.slug),
+                seed=trial.seed,
+                threads=trial.threads,
+                log_dir=self._log_dir,
+                on_row=lambda row: self._events.put({**row, "time_s": time.time()}),
+            )
         return Outcome(
             final=dict(report.final),
             best=dict(report.best),
@@ -182,19 +185,33 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         return f"akid {self._trials[self._index].label}"
 
 
+def _set_aside(folder: Path) -> None:
+    """Rename the folder of an earlier run of the trial, so that the two are not mixed up."""
+    if not folder.exists():
+        return
+    number = 1
+    while (target := folder.with_name(f"{folder.name}~{number}")).exists():
+        number += 1
+    folder.rename(target)
+
+
 def _crash(error: BaseException) -> TrialCrash:
     cause = _innermost(error)
-    kind = "diverged" if isinstance(cause, DivergedError) else "failed"
+    message = f"{type(cause).__name__}: {cause}"
+    if isinstance(cause, DivergedError):
+        return TrialCrash(
+            "diverged", message, message
+        )  # it says where; how it came there is akid's
     text = "".join(traceback.format_exception(cause.with_traceback(_own_part(cause))))
-    return TrialCrash(kind, f"{type(cause).__name__}: {cause}", text)
+    return TrialCrash("failed", message, text)
 
 
 def _own_part(error: BaseException) -> TracebackType | None:
-    """Return the traceback from the first frame that is the trial's own."""
+    """Return the traceback from the first frame that is the trial's own; None if none is."""
     part = error.__traceback__
     while part is not None and _is_machinery(part.tb_frame.f_code.co_filename):
         part = part.tb_next
-    return part or error.__traceback__
+    return part
 
 
 def _is_machinery(file: str) -> bool:

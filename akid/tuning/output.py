@@ -1,0 +1,29 @@
+"""Output: what a trial prints, kept in a file of its own."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Final
+
+FILE_NAME: Final = "output.log"
+
+
+@contextmanager
+def kept_in(file: Path) -> Iterator[None]:
+    """Write what this process prints inside the `with` block to `file`, line by line.
+
+    So nothing is lost when the process dies. There is no file if nothing was printed.
+
+    Yields:
+        None.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stream = stack.enter_context(file.open("w", encoding="utf-8", buffering=1))
+        stack.enter_context(redirect_stdout(stream))
+        stack.enter_context(redirect_stderr(stream))
+        try:
+            yield
+        finally:
+            if file.stat().st_size == 0:
+                file.unlink()

@@ -1,0 +1,188 @@
+"""One Ray cluster for all tests of this folder, and folders in which sweeps are tried out."""
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_ENDED_WITHIN_S = 15.0
+
+EMPTY = """
+def setup():
+    import numpy as np
+
+    from akid import Brain, FeedSensor, InnerProductLayer, Kid, MomentumKongFu, SoftmaxWithLossLayer
+    from akid.sensing.source import InMemoryFeedSource, SupervisedSource
+
+    class Blobs(SupervisedSource, InMemoryFeedSource):
+        def _load(self):
+            labels = np.arange(30) % 3
+            images = np.zeros((30, 2, 2, 1), np.uint8)
+            images[np.arange(30), labels // 2, labels % 2, 0] = 255
+            return {"train": (images, labels)}
+
+    BODY
+    brain = Brain(name="Brain")
+    brain.attach(InnerProductLayer(out_channel_num=3, name="ip1"))
+    brain.attach(
+        SoftmaxWithLossLayer(
+            class_num=3,
+            inputs=[{"name": "ip1", "idxs": [0]}, {"name": "system_in", "idxs": [1]}],
+            name="loss",
+        )
+    )
+    source = Blobs(name="Source", scale=True, num_train=20, num_val=10)
+    sensor = FeedSensor(source_in=source, batch_size=10, name="Sensor")
+    return Kid(sensor, brain, MomentumKongFu(lr=LR), max_epoch=1, save_chk_point=False)
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Take no offence at what packages that akid uses do to each other."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            for package in ("mlflow", "sqlalchemy", "ray"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::DeprecationWarning:{package}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a command gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Place:
+    """A folder with a tracking store of its own, in which experiments are written and swept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uri = f"sqlite:///{folder / 'mlflow.db'}"
+
+    def write(self, text: str, name: str = "experiment_file.py") -> Path:
+        """Write an experiment file."""
+        file = self.folder / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def empty(self, settings: str, *, body: str = "", lr: str = "0.1") -> Path:
+        """Write an experiment whose trials take next to no time; `body` stands in its `setup`."""
+        lines = body.strip("\n").splitlines() or ["pass"]
+        text = EMPTY.replace("BODY", "\n    ".join(lines)).replace("LR", lr)
+        return self.write(settings + "\n" + text)
+
+    def sweep(self, *arguments: object) -> Ran:
+        """Run the command line in this process, on the tests' cluster."""
+        from akid.sweep import main
+
+        out, err = io.StringIO(), io.StringIO()
+        places = ["--tracking-uri", self.uri, "--work-dir", str(self.folder / "akid_runs")]
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([*(str(argument) for argument in arguments), *places])
+        sys.stdout.write(out.getvalue())  # pytest shows it when a test fails
+        sys.stderr.write(err.getvalue())
+        return Ran(code=code, out=out.getvalue(), err=err.getvalue())
+
+    def runs(self, experiment: str = "experiment_file", kind: str = "trial") -> list:
+        """Return the MLflow runs, in the order of their index."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=self.uri)
+        found = client.get_experiment_by_name(experiment)
+        runs = client.search_runs(
+            [found.experiment_id], filter_string=f"tags.`akid.kind` = '{kind}'"
+        )
+        return sorted(runs, key=lambda run: int(run.data.tags.get("akid.index", 0)))
+
+    def artifacts(self, run_id: str) -> Path:
+        """Return the folder of a run's artifacts."""
+        from mlflow import MlflowClient
+
+        return Path(MlflowClient(tracking_uri=self.uri).download_artifacts(run_id, ""))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Return a fresh folder for sweeps."""
+    return Place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Return a folder for sweeps that a whole file looks at."""
+    return Place(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Start two CPUs and two logical GPUs, as `akid.sweep` would; it ends without leaving anything.
+
+    Sweeps in this process use it. On a machine without GPUs the logical ones only count.
+    """
+    from akid.cluster import connection
+
+    before = _descendants()
+    temporary = tmp_path_factory.mktemp("temporary")
+    with connection.connect(num_cpus=2, num_gpus=2):
+        kept, tempfile.tempdir = tempfile.tempdir, str(temporary)
+        yield
+        tempfile.tempdir = kept
+        _wait_until(lambda: not _living_actors(), "no actor is left")
+        _wait_until(lambda: not _placement_groups(), "no placement group is left")
+    _wait_until(lambda: not _descendants() - before, "no process is left")
+    assert not list(temporary.iterdir()), "no temporary file is left"
+
+
+def _wait_until(is_so: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + _ENDED_WITHIN_S
+    while not is_so():
+        assert time.monotonic() < deadline_s, f"expected that {what}"
+        time.sleep(0.1)
+
+
+def _living_actors() -> list:
+    from ray.util.state import list_actors
+
+    return [actor for actor in list_actors() if actor.state != "DEAD"]
+
+
+def _placement_groups() -> list:
+    from ray.util import placement_group_table
+
+    return [group for group in placement_group_table().values() if group["state"] != "REMOVED"]
+
+
+def _descendants() -> set[int]:
+    """Return the processes that this one has started, and theirs."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if fields[0] != "Z":
+                parents[int(folder.name)] = int(fields[1])
+    found, new = set(), {os.getpid()}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new} - found
+        found |= new
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _levels() -> Iterator[None]:
+    """Put back the levels of other packages' loggers that a sweep lowers."""
+    loggers = {name: logging.getLogger(name) for name in ("mlflow", "alembic", "ray")}
+    levels = {name: logger.level for name, logger in loggers.items()}
+    yield
+    for name, logger in loggers.items():
+        logger.setLevel(levels[name])
