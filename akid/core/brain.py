@@ -11,6 +11,7 @@ from akid.core.block import Block, Signal
 from akid.core.graph_system import GraphSystem
 from akid.core.judge import Judge
 from akid.core.regularizers import Regularizer
+from akid.core.summary import Summary, summarize
 from akid.core.wiring import known
 from akid.errors import SetupError
 
@@ -182,6 +183,14 @@ class Brain(GraphSystem):
                 f" {known(path, tensors)}"
             )
         return tensors[path]
+
+    def summary(self, inputs: Any = None) -> Summary:
+        """Return a table of blocks, output shapes, parameters and FLOPs for one sample.
+
+        Args:
+            inputs: The inputs of one sample; None takes zeros like those of the set-up.
+        """
+        return summarize(self, self.example_inputs() if inputs is None else inputs)
 
     def _zero(self) -> Tensor:
         return next((parameter.new_zeros(()) for parameter in self.parameters()), torch.zeros(()))

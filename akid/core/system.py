@@ -1,8 +1,9 @@
 """Systems: blocks put together to a more complex block (containers of a topology)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from akid.core.block import Block
@@ -11,6 +12,8 @@ from akid.core.wiring import SYSTEM_IN, known
 from akid.errors import SetupError
 
 _SAMPLES = 2
+_Spec: TypeAlias = tuple[tuple[int, ...], torch.dtype, bool]
+"""The shape of an input, its dtype, and whether its first dimension is the batch, left out."""
 
 
 class System(Block):
@@ -42,6 +45,8 @@ class System(Block):
         self.blocks = nn.ModuleDict()
         self._kept = Memory()
         self._keeps_data = True
+        self._input_specs: list[_Spec] = []
+        self._takes_one_tensor = False
 
     def attach(self, *blocks: Block | Iterable[Any]) -> None:
         """Add blocks at the end; lists of blocks, also nested ones, are taken one by one.
@@ -147,8 +152,25 @@ class System(Block):
         super().setup(inputs)
         return self.__dict__.pop("_sample_output")
 
+    def example_inputs(self, *, sample_num: int = 1) -> Any:
+        """Return zeros of the form of the inputs that the system was set up with.
+
+        Raises:
+            SetupError: If the system is not set up, or was set up with something else than tensors.
+        """
+        if not self._input_specs:
+            raise SetupError(f"{self.label}: expected a setup with tensors, got none to go by.")
+        device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
+        examples = [
+            torch.zeros((sample_num, *shape) if is_batch else shape, dtype=dtype, device=device)
+            for shape, dtype, is_batch in self._input_specs
+        ]
+        return examples[0] if self._takes_one_tensor else examples
+
     def _setup(self, inputs: Any) -> None:
         self._require_blocks()
+        self._takes_one_tensor = isinstance(inputs, Tensor)
+        self._input_specs = _specs([inputs] if self._takes_one_tensor else inputs)
         # `probe` takes it: a nested system runs its sample once, not once a level.
         self.__dict__["_sample_output"] = self._setup_blocks(_sample(inputs))
 
@@ -231,20 +253,32 @@ def _flat(blocks: Iterable[Any], *, who: str) -> Iterator[Block]:
 
 
 def _sample(inputs: Any) -> Any:
-    """Cut the batch down to two samples: tensors of another first size are no batches."""
+    """Cut the batch down to two samples."""
     if isinstance(inputs, Tensor):
         return inputs[:_SAMPLES] if inputs.ndim else inputs
     if not isinstance(inputs, list | tuple):
         return inputs
-    sizes = [signal.shape[0] for signal in inputs if _is_batch(signal)]
+    are_batches = _are_batches(inputs)
     return [
-        signal[:_SAMPLES] if _is_batch(signal) and signal.shape[0] == sizes[0] else signal
-        for signal in inputs
+        signal[:_SAMPLES] if is_batch else signal
+        for signal, is_batch in zip(inputs, are_batches, strict=True)
     ]
 
 
-def _is_batch(signal: Any) -> bool:
-    return isinstance(signal, Tensor) and signal.ndim > 0
+def _are_batches(signals: Sequence[Any]) -> list[bool]:
+    """Say which signals hold samples: those of the first size that the first tensor has."""
+    sizes = [x.shape[0] if isinstance(x, Tensor) and x.ndim else None for x in signals]
+    first = next((size for size in sizes if size is not None), None)
+    return [size is not None and size == first for size in sizes]
+
+
+def _specs(inputs: Any) -> list[_Spec]:
+    if not isinstance(inputs, list | tuple) or not all(isinstance(x, Tensor) for x in inputs):
+        return []
+    return [
+        (tuple(x.shape[1:]) if is_batch else tuple(x.shape), x.dtype, is_batch)
+        for x, is_batch in zip(inputs, _are_batches(inputs), strict=True)
+    ]
 
 
 def _describe(signal: Any) -> str:
