@@ -9,6 +9,7 @@ the plain loop takes its batches by `index_select` as well. Written to benchmark
 """
 
 import argparse
+import os
 import platform
 import statistics
 import tempfile
@@ -175,9 +176,12 @@ def lines_of(watch: Stopwatch, difference: float, title: str) -> list[str]:
         "",
         "LeNet on MNIST, batches of 100, momentum, l2 on the weights; steps taken in turns.",
         "",
-        (f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, torch {torch.__version__},"
-        f" {platform.machine()}, {torch.get_num_threads()} thread(s),"
-        f" {len(watch.akid) - WARM_UP_STEPS} steps each after {WARM_UP_STEPS} to warm up"),
+        (
+            f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, torch {torch.__version__},"
+            f" {platform.machine()}, {torch.get_num_threads()} thread(s),"
+            f" {len(watch.akid) - WARM_UP_STEPS} steps each after {WARM_UP_STEPS} to warm up,"
+            f" load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+        ),
         f"- the weights of both differ by at most {difference:.1e} after five steps",
         "",
         "| time | akid, median ms | plain torch, median ms | ratio | median of the pairs' ratios |",
