@@ -135,6 +135,12 @@ class GraphSystem(WiredSystem):
             self._kept.values = values
         return values[self._num_inputs + end]
 
+    def num_inputs_until(self, end_block: str) -> int:
+        """Return how many of the system's inputs are read by the blocks up to that one."""
+        _, end = self._range(None, end_block)
+        slots = [slot for feed in self._feeds[: end + 1] for slot, _ in feed.needs()]
+        return max((slot + 1 for slot in slots if slot < self._num_inputs), default=0)
+
     def _setup_then_forward(self, inputs: Any = None, **options: Any) -> Any:
         if options.get("start_block") is not None:
             raise SetupError(

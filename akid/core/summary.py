@@ -1,6 +1,5 @@
 """Summary: what a system is made of, as a table of blocks, output shapes, parameters and FLOPs."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,10 +82,7 @@ def summarize(system: System, inputs: Any) -> Summary:
     """
     if not system.is_setup:
         raise SetupError(f"{system.label}: expected setup before a summary. Call setup(inputs).")
-    # The copy shares parameters and buffers: nothing large is copied, and the original sees no run.
-    tensors = [*system.parameters(), *system.buffers()]
-    twin = copy.deepcopy(system, {id(tensor): tensor for tensor in tensors})
-    twin.eval()
+    twin = system.twin().eval()
     rows: dict[str, Row] = {}
     counter = FlopCounterMode(display=False)
     for path, block in leaves(twin):

@@ -1,7 +1,8 @@
 """Systems: blocks put together to a more complex block (containers of a topology)."""
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -166,6 +167,11 @@ class System(Block):
             for shape, dtype, is_batch in self._input_specs
         ]
         return examples[0] if self._takes_one_tensor else examples
+
+    def twin(self) -> Self:
+        """Return a copy that shares parameters and buffers: a run of it leaves no trace here."""
+        tensors = [*self.parameters(), *self.buffers()]
+        return copy.deepcopy(self, {id(tensor): tensor for tensor in tensors})
 
     def _setup(self, inputs: Any) -> None:
         self._require_blocks()
