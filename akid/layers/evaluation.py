@@ -53,7 +53,7 @@ class AccuracyLayer(EvalLayer):
     >>> top2 = AccuracyLayer(top_k=2)
     >>> _ = top2([torch.tensor([[0.5, 0.2, 0.3]]), torch.tensor([2])])
     >>> top2.evals
-    {'top2_accuracy': tensor(1.)}
+    {'top2_accuracy': tensor(1., dtype=torch.float64)}
     """
 
     def __init__(self, top_k: int = 1, **options: Unpack[BlockOptions]) -> None:
@@ -109,7 +109,7 @@ class BinaryAccuracyLayer(EvalLayer):
     >>> layer = BinaryAccuracyLayer()
     >>> _ = layer([torch.tensor([0.7, 0.2]), torch.tensor([1.0, 1.0])])
     >>> layer.evals
-    {'binary_accuracy': tensor(0.5000)}
+    {'binary_accuracy': tensor(0.5000, dtype=torch.float64)}
     """
 
     def __init__(self, *, hinge_loss_label: bool = False, **options: Unpack[BlockOptions]) -> None:

@@ -68,7 +68,7 @@ class SoftmaxWithLossLayer(LossLayer):
     >>> loss([torch.zeros(2, 2), torch.tensor([0, 1])])
     tensor(0.6931)
     >>> loss.evals["accuracy"]
-    tensor(0.5000)
+    tensor(0.5000, dtype=torch.float64)
     """
 
     def __init__(

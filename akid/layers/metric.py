@@ -45,5 +45,5 @@ class MetricLayer(Judge):
 
 
 def mean_of(is_right: Tensor) -> Tensor:
-    """Return which part of these is True, in the default dtype."""
-    return is_right.to(torch.get_default_dtype()).mean()
+    """Return which part of these is True, in double precision: 59 of 60 right give 59 / 60."""
+    return is_right.to(torch.float64).mean()

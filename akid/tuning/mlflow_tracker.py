@@ -29,6 +29,8 @@ _CLIENT_SETTINGS: Final = {
     "MLFLOW_ENABLE_DB_SDK": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+# The page of the experiment then opens on its runs, not on traces of language models.
+_EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}
 _QUIET_LOGGERS: Final = ("mlflow", "mlflow.store.db.utils", "alembic")
 _BATCH_METRICS: Final = 1000  # limits of one call, MLflow REST API, "Log Batch"
 _BATCH_PARAMS: Final = 100
@@ -72,7 +74,9 @@ class MlflowTracker(Tracker):
         if found is None:
             if not create:
                 return None
-            made: str = self._client.create_experiment(name, _artifact_location(self.uri, name))
+            made: str = self._client.create_experiment(
+                name, _artifact_location(self.uri, name), tags=_EXPERIMENT_TAGS
+            )
             return made
         if found.lifecycle_stage != "active":
             raise TrackingError(
@@ -242,7 +246,7 @@ def _known(run: "Run") -> KnownRun:
         started_s=(info.start_time or 0) / 1000,
         final={name: value for name, value in metrics.items() if "/" not in name},
         best=_below("best/", metrics),
-        test=_below("test/", metrics),
+        test={f"test_{name}": value for name, value in _below("test/", metrics).items()},
         error=tags.get("akid.error"),
         duration_s=duration_s,
     )

@@ -264,7 +264,7 @@ class _Conductor:
     def _trial_end(self, trial: Trial, record: TrialRecord) -> TrialEnd:
         summary = {
             **{f"best/{name}": value for name, value in record.best.items()},
-            **{f"test/{name}": value for name, value in record.test.items()},
+            **{f"test/{n.removeprefix('test_')}": value for n, value in record.test.items()},
         }
         if record.duration_s is not None:
             summary["duration_s"] = record.duration_s
