@@ -19,6 +19,8 @@ _NAME: Final = re.compile(r"checkpoint-(\d+)\.pt")
 class CheckpointFolder:
     """The checkpoints of one run: `checkpoint-<step>.pt`, the last few of them, and `best.pt`.
 
+    One process at a time writes into a folder.
+
     Args:
         path: The folder; it is made when the first checkpoint is written.
         keep: How many of the last checkpoints stay; the best one stays besides.
@@ -62,6 +64,8 @@ class CheckpointFolder:
                 _point(self.best_path, path)
             for old in self.steps()[: -self.keep]:
                 self.path_of(old).unlink(missing_ok=True)
+            for remains in self.path.glob(".*.pt.*"):  # of a writer that was killed
+                remains.unlink(missing_ok=True)
         except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
             raise CheckpointError(
                 f"Checkpoint: expected to write {path}, got {error!r}."

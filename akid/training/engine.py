@@ -45,11 +45,9 @@ class Engine(Block):
 
     Attributes:
         device: Where the brain and the batches shall lie.
-        num_workers: How many processes work on a batch; each engine sees its part of it.
     """
 
     device: torch.device
-    num_workers: int = 1
 
     @abstractmethod
     def step(self, batch: list[Tensor], *, measure: bool = False) -> None:

@@ -89,6 +89,16 @@ class Kid(Block):
 
     Raises:
         SetupError: If the arguments do not fit together.
+
+    >>> from akid.models.one_layer import OneLayerBrain
+    >>> from akid.sensing.datasets.digits import DigitsFeedSource
+    >>> from akid.sensing.sensor import FeedSensor
+    >>> from akid.training.kongfu import MomentumKongFu
+    >>> sensor = FeedSensor(DigitsFeedSource(name="Source", scale=True), name="Sensor")
+    >>> brain, kongfu = OneLayerBrain(name="Brain"), MomentumKongFu(name="Kongfu")
+    >>> kid = Kid(sensor, brain, kongfu, max_steps=2, log_to_file=False, save_chk_point=False)
+    >>> kid.practice().steps
+    2
     """
 
     def __init__(

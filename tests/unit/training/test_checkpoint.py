@@ -87,6 +87,14 @@ def test_an_interrupted_writer_leaves_no_checkpoint(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_remains_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
+    """A file that was never renamed goes with the next checkpoint."""
+    (tmp_path / ".checkpoint-1.pt.123").write_text("half")
+    write(CheckpointFolder(tmp_path), 2)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-2.pt"]
+
+
 def test_a_place_that_can_not_be_written_is_an_error(tmp_path: Path) -> None:
     """The message names the path and what to do."""
     (tmp_path / "file").write_text("")

@@ -1,6 +1,7 @@
 import logging
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,13 @@ import pytest
 import torch
 
 from akid.core import seeding
+from akid.core.brain import Brain
 from akid.errors import CheckpointError, DivergedError, SetupError
+from akid.layers.activation import ReLULayer
+from akid.layers.inner_product import InnerProductLayer
+from akid.layers.loss import SoftmaxWithLossLayer
+from akid.sensing.datasets.digits import DigitsFeedSource
+from akid.sensing.sensor import FeedSensor
 from akid.training import checkpoint
 from akid.training.hooks import EarlyStopping
 from akid.training.kid import Kid
@@ -208,6 +215,39 @@ def test_a_second_practice_goes_on(make_kid: MakeKid) -> None:
     assert_equal_bits(kid, other)
 
 
+def test_a_kid_learns_digits(tmp_path: Path) -> None:
+    """A few epochs on real scans are enough to read most of those it has not seen."""
+    brain = Brain(name="Brain")
+    brain.attach(
+        InnerProductLayer(out_channel_num=64, name="ip1"),
+        ReLULayer(name="relu1"),
+        InnerProductLayer(out_channel_num=10, name="ip2"),
+    )
+    ends = [{"name": "ip2"}, {"name": "system_in", "idxs": [1]}]
+    brain.attach(SoftmaxWithLossLayer(class_num=10, inputs=ends, name="loss"))
+    sensor = FeedSensor(DigitsFeedSource(name="Source", scale=True), batch_size=20, name="Sensor")
+    report = Kid(
+        sensor, brain, MomentumKongFu(lr=0.1), max_epoch=10, log_dir=tmp_path, device="cpu"
+    ).practice()
+
+    assert report.test["test_accuracy"] > 0.93
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_kid_practises_and_resumes_on_a_gpu_bit_for_bit(make_kid: MakeKid) -> None:
+    """What holds on the CPU holds there; the GPU is chosen by itself."""
+    whole, first = make_kid(device=None), make_kid(device=None)
+    whole.practice()
+    first.hooks.on_batch_begin.append(lambda k: k.stop() if k.step == 4 else None)
+    first.practice()
+    resumed = make_kid(device=None, continue_from_chk_point=True)
+    resumed.practice()
+
+    assert whole.brain["ip1/weights"].is_cuda
+    assert_equal_bits(whole, resumed)
+
+
 # Stopping
 
 
@@ -329,6 +369,24 @@ def test_kids_do_not_know_each_other(make_kid: MakeKid) -> None:
 
     assert (one.step, other.step) == (7, 7)
     assert_equal_bits(alone, one)
+
+
+def test_kids_practise_in_threads_as_if_alone(make_kid: MakeKid, tmp_path: Path) -> None:
+    """Two at the same time give the bits of two one after the other."""
+    kids = {
+        (how, seed): make_kid(seed=seed, max_steps=30, log_dir=tmp_path / f"{how}{seed}")
+        for how in ("alone", "beside")
+        for seed in (1, 2)
+    }
+    for seed in (1, 2):
+        kids["alone", seed].practice()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Kid.practice, [kids["beside", seed] for seed in (1, 2)]))
+
+    for seed in (1, 2):
+        assert_equal_bits(kids["alone", seed], kids["beside", seed])
+        log = (tmp_path / f"beside{seed}" / "training.log").read_text()
+        assert log.count("step 30,") == 1
 
 
 def test_the_seed_of_the_scope_around_is_taken(make_kid: MakeKid) -> None:
