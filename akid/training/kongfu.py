@@ -196,6 +196,13 @@ class KongFu(Block):
             self.optimizer.step()
         else:
             scaler.step(self.optimizer)
+
+    def average_weights(self, step: int) -> None:
+        """Take the weights into their moving average, if one is kept; called after each update.
+
+        Args:
+            step: As for `update`. What the brain does to its weights in between is in the average.
+        """
         if self._average is not None:
             self._average.update(step)
 

@@ -100,6 +100,7 @@ class SingleEngine(Engine):
         if self._scaler is not None:
             self._scaler.update()
         parts.brain.on_para_update()
+        parts.kongfu.average_weights(parts.clock.step)
         parts.clock.tick()
 
     def _backpropagate(self, batch: list[Tensor], *, measure: bool, fraction: float = 1.0) -> None:

@@ -33,6 +33,7 @@ def train(net: nn.Module, kongfu: KongFu, steps: range = range(5)) -> list[Tenso
     for step in steps:
         kongfu(loss_of(net))
         kongfu.update(step)
+        kongfu.average_weights(step)
     return list(net.parameters())
 
 

@@ -169,6 +169,16 @@ def test_a_compiled_brain_learns_the_same(make_kid: MakeKid) -> None:
         torch.testing.assert_close(one, other)
 
 
+def test_averages_are_of_the_weights_as_the_brain_left_them(make_kid: MakeKid) -> None:
+    """A norm that is kept by every step's weights is kept by their average."""
+    kid = make_kid(max_steps=20, kongfu=MomentumKongFu(lr=1.0, moving_average_decay=0.5))
+    kid.brain.blocks["ip2"].max_norm = 0.1
+    kid.practice()
+
+    with kid.kongfu.averaged_weights():
+        assert float(kid.brain["ip2/weights"].detach().norm(dim=1).max()) <= 0.1 + 1e-6
+
+
 def test_rates_of_pieces_and_averages_work_together(make_kid: MakeKid) -> None:
     """Clipping, factors, pieces and averages in one practice."""
     kongfu = MomentumKongFu(
