@@ -29,13 +29,15 @@ class GraphSystem(WiredSystem):
         name: See `Block`.
         inputs: See `Block`.
         bag: See `Block`.
+        outputs: What the system gives, in the form of `inputs`; None means all that the last block
+            gives.
         unroll: How many steps a call runs, if there is feedback.
         sequence_idxs: Which of the system's inputs are sequences `(N, steps, ...)`: each step reads
             its own part, and `unroll` is the sequence's length.
 
     Shape:
         input: A tensor, or a list of them.
-        output: What the last block gives.
+        output: What the last block gives, or what `outputs` names: one tensor or a list.
 
     >>> import torch
     >>> from akid.core.block import Block
@@ -90,7 +92,7 @@ class GraphSystem(WiredSystem):
                     values[slot] = None
         if keeps_data:
             self._kept.values = values
-        return values[-1]
+        return self._result.take(values)
 
     def _run_unrolled(self, inputs: list[Any]) -> Any:
         num_steps = self._num_steps(inputs)
@@ -104,7 +106,7 @@ class GraphSystem(WiredSystem):
             states = [loop.back(values) for loop in self._loops]
         if self._keeps_data:
             self._kept.values = values
-        return values[-1]
+        return self._result.take(values)
 
     # Partial propagation
 
@@ -133,7 +135,7 @@ class GraphSystem(WiredSystem):
                 values[self._num_inputs + position] = block(signal)
         if self._keeps_data:
             self._kept.values = values
-        return values[self._num_inputs + end]
+        return self._result.take(values) if end_block is None else values[self._num_inputs + end]
 
     def num_inputs_until(self, end_block: str) -> int:
         """Return how many of the system's inputs are read by the blocks up to that one."""

@@ -66,15 +66,15 @@ def feed_of(refs: list[Ref]) -> Feed:
     return Feed(-1, None, tuple(refs))
 
 
-def steps_of(feeds: Sequence[Feed], num_inputs: int) -> list[Step]:
+def steps_of(feeds: Sequence[Feed], num_inputs: int, result: Feed) -> list[Step]:
     """Add to each feed the slots that nobody reads later, so that they can be freed."""
     last_reader = dict.fromkeys(range(num_inputs), 0)
     for position, feed in enumerate(feeds):
         last_reader[num_inputs + position] = position
         for slot, _ in feed.needs():
             last_reader[slot] = position
-    result = num_inputs + len(feeds) - 1
+    kept = {slot for slot, _ in result.needs()}
     return [
-        (*feed, tuple(s for s, p in last_reader.items() if p == position and s != result))
+        (*feed, tuple(s for s, p in last_reader.items() if p == position and s not in kept))
         for position, feed in enumerate(feeds)
     ]

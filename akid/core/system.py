@@ -186,13 +186,19 @@ class System(Block):
 
     def _probe_block(self, block: Block, sample: Any) -> Any:
         try:
-            return block.probe(sample)
+            output = block.probe(sample)
         except Exception as error:
             error.add_note(
                 f"... while {self.label} set up its block {block.name!r}"
                 f" ({type(block).__name__}) with inputs {_describe(sample)}."
             )
             raise
+        if output is None:
+            raise SetupError(
+                f"{self.label}: expected block {block.name!r} ({type(block).__name__}) to give"
+                " something, got None. Let its forward return its output."
+            )
+        return output
 
     def _require_blocks(self) -> None:
         if not self.blocks:

@@ -26,6 +26,7 @@ class WiredSystem(System):
         name: See `Block`.
         inputs: See `Block`.
         bag: See `Block`.
+        outputs: See `GraphSystem`.
         unroll: See `GraphSystem`.
         sequence_idxs: See `GraphSystem`.
     """
@@ -38,18 +39,21 @@ class WiredSystem(System):
         *,
         inputs: Sequence[dict[str, Any]] | None = None,
         bag: dict[str, Any] | None = None,
+        outputs: Sequence[dict[str, Any]] | None = None,
         unroll: int | None = None,
         sequence_idxs: Sequence[int] = (),
     ) -> None:
         super().__init__(name, inputs=inputs, bag=bag)
         if unroll is not None and unroll < 1:
             raise SetupError(f"{self.label}: expected unroll of 1 or more, got {unroll=!r}.")
+        self.outputs = outputs
         self.unroll = unroll
         self.sequence_idxs = tuple(sequence_idxs)
         self._num_inputs = 0
         self._offset = 0
         self._feeds: list[Feed] = []
         self._plan: list[Step] = []
+        self._result = Feed(-1, None, None)
         self._gives_list: list[bool] = []
         self._loops: list[Loop] = []
         self._core: frozenset[int] = frozenset()
@@ -65,9 +69,16 @@ class WiredSystem(System):
             self._infer_shapes(inputs, wires)
         values = self._probe_blocks([*inputs, *(loop.start(inputs) for loop in self._loops)], wires)
         self._gives_list = [isinstance(value, list | tuple) for value in values]
-        self._plan = plan.steps_of(self._feeds, self._offset)
+        self._result = self._resolve_outputs(values)
+        self._plan = plan.steps_of(self._feeds, self._offset, self._result)
         self._core = feedback.core(self._loops, self._feeds, self._num_inputs)
-        return values[-1]
+        return self._result.take(values)
+
+    def _resolve_outputs(self, values: Sequence[Any]) -> Feed:
+        if self.outputs is None:
+            return Feed(len(values) - 1, None, None)
+        wires = wiring.read_outputs(list(self.blocks), self.outputs, who=self.label)
+        return plan.feed_of(self._refs("outputs", wires, iter(()), values))
 
     def _input_values(self, inputs: Any) -> list[Any]:
         if not isinstance(inputs, list | tuple):
@@ -105,6 +116,11 @@ class WiredSystem(System):
     ) -> Feed:
         if wires is None:
             return plan.default_feed(block, len(values), self._offset, values)
+        return plan.feed_of(self._refs(f"block {block.name!r}", wires, loops, values))
+
+    def _refs(
+        self, who: str, wires: list[Wire], loops: Iterator[int], values: Sequence[Any]
+    ) -> list[Ref]:
         refs: list[Ref] = []
         for wire in wires:
             for idx in wire.idxs:
@@ -113,8 +129,8 @@ class WiredSystem(System):
                 elif wire.name == SYSTEM_IN:
                     refs.append((idx, None))
                 else:
-                    refs.append(self._ref(wire.name, idx, values, who=f"block {block.name!r}"))
-        return plan.feed_of(refs)
+                    refs.append(self._ref(wire.name, idx, values, who=who))
+        return refs
 
     def _ref(self, name: str, idx: int, values: Sequence[Any], *, who: str) -> Ref:
         slot = self._offset + list(self.blocks).index(name)

@@ -60,7 +60,9 @@ def read(names: Sequence[str], inputs: Sequence[Any], *, who: str) -> list[list[
     """
     faults: list[str] = []
     wires = [
-        None if entries is None else _read_block(position, names, entries, faults)
+        None
+        if entries is None
+        else _read_entries(f"block {names[position]!r}: inputs", position, names, entries, faults)
         for position, entries in enumerate(inputs)
     ]
     if faults:
@@ -68,12 +70,27 @@ def read(names: Sequence[str], inputs: Sequence[Any], *, who: str) -> list[list[
     return wires
 
 
-def _read_block(position: int, names: Sequence[str], entries: Any, faults: list[str]) -> list[Wire]:
-    who = f"block {names[position]!r}"
+def read_outputs(names: Sequence[str], outputs: Any, *, who: str) -> list[Wire]:
+    """Check a system's `outputs` and return them as wires.
+
+    Raises:
+        SetupError: If an entry has another form, or names no block.
+    """
+    faults: list[str] = []
+    wires = _read_entries("outputs", len(names), names, outputs, faults)
+    if any(wire.feedback or wire.name == SYSTEM_IN for wire in wires):
+        faults.append(f"outputs: expected what blocks give in this step, got {outputs!r}.")
+    if faults:
+        raise SetupError(f"{who}: " + "\n".join(faults))
+    return wires
+
+
+def _read_entries(
+    who: str, position: int, names: Sequence[str], entries: Any, faults: list[str]
+) -> list[Wire]:
     if not isinstance(entries, list | tuple) or not entries:
         faults.append(
-            f'{who}: expected inputs as a list such as [{{"name": "conv1", "idxs": [0]}}],'
-            f" got inputs={entries!r}."
+            f'{who}: expected a list such as [{{"name": "conv1", "idxs": [0]}}], got {entries!r}.'
         )
         return []
     wires = []
@@ -99,10 +116,10 @@ def _wire(entry: Mapping[str, Any]) -> Wire:
 
 def _fault_of_form(entry: Any) -> str | None:
     if not isinstance(entry, dict) or "name" not in entry:
-        return f'expected each of inputs as {{"name": ..., "idxs": [0]}}, got {entry!r}.'
+        return f'expected each as {{"name": ..., "idxs": [0]}}, got {entry!r}.'
     for key in entry:
         if key not in _KEYS:
-            return f"expected other keys in inputs, got {key!r} in {entry!r}; {known(key, _KEYS)}"
+            return f"expected other keys, got {key!r} in {entry!r}; {known(key, _KEYS)}"
     idxs = entry.get("idxs", [0])
     is_list = isinstance(idxs, list | tuple) and bool(idxs)
     if not is_list or not all(type(idx) is int and idx >= 0 for idx in idxs):

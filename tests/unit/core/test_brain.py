@@ -290,3 +290,63 @@ def test_two_brains_in_a_process_do_not_know_each_other() -> None:
 
     assert list(one.blocks) == list(other.blocks)
     assert other.loss.item() == 0 != one.loss.item()
+
+
+class Distance(Judge):
+    NAME = "loss"
+
+    def __init__(self, multiplier, **kwargs):
+        super().__init__(**kwargs)
+        self.multiplier = multiplier
+
+    def forward(self, inputs):
+        self.loss = self.multiplier * ((inputs[0] - inputs[1]) ** 2).mean()
+        return self.loss
+
+
+def test_a_brain_of_several_inputs_outputs_and_losses_trains() -> None:
+    """Two kinds of data, two of labels: values and gradients are those of plain torch."""
+    brain = brain_of(
+        Linear(4, name="left"),
+        Linear(4, name="right", inputs=[{"name": "system_in", "idxs": [1]}]),
+        Linear(2, name="head1", inputs=[{"name": "left"}]),
+        Linear(3, name="head2", inputs=[{"name": "right"}]),
+        Distance(1.0, inputs=[{"name": "head1"}, {"name": "system_in", "idxs": [2]}]),
+        Distance(0.5, inputs=[{"name": "head2"}, {"name": "system_in", "idxs": [3]}]),
+        outputs=[{"name": "head1"}, {"name": "head2"}],
+    )
+    x1, x2, y1, y2 = inputs = [torch.rand(6, size) for size in (5, 7, 2, 3)]
+
+    out1, out2 = brain(inputs)
+    gradients = torch.autograd.grad(brain.data_loss, brain.get_filters())
+
+    left, right, head1, head2 = brain.get_filters()
+    torch.testing.assert_close(out1, x1 @ left.T @ head1.T)
+    torch.testing.assert_close(out2, x2 @ right.T @ head2.T)
+    expected = ((out1 - y1) ** 2).mean() + 0.5 * ((out2 - y2) ** 2).mean()
+    torch.testing.assert_close(brain.data_loss, expected)
+    wanted = torch.autograd.grad(expected, brain.get_filters())
+    for one, other in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_brain_is_made_to_be_subclassed() -> None:
+    """A user's class that attaches in its constructor is a brain like any other."""
+
+    class Mine(Brain):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.attach(Linear(name="ip1"))
+            self.attach(
+                Distance(
+                    1.0,
+                    inputs=[{"name": "ip1", "idxs": [0]}, {"name": "system_in", "idxs": [1]}],
+                    name="loss",
+                )
+            )
+
+    brain = Mine(name="brain")
+    brain.setup([torch.rand(4, 2), torch.rand(4, 3)])
+
+    assert list(brain.state_dict()) == ["blocks.ip1.weights"]
+    assert brain([torch.rand(4, 2), torch.rand(4, 3)]) is brain.data_loss

@@ -112,7 +112,7 @@ def test_a_single_tensor_is_the_only_input() -> None:
         ([Sum(name="a", inputs=[{"name": "a"}])], "got itself. Attach the blocks in the order"),
         (
             [Sum(name="a", inputs=[{"name": "b"}]), Sum(name="b")],
-            "got 'b', which runs later. Attach the blocks in the order in which signals flow; a loop",
+            "got 'b', which runs later. Attach the blocks in the order in which signals flow",
         ),
         (
             [Sum(name="a"), Sum(name="b", inputs=[{"name": "a", "idxs": [5]}])],
@@ -127,7 +127,7 @@ def test_a_single_tensor_is_the_only_input() -> None:
         ([Sum(inputs=[{"name": "system_in", "idxs": 1}])], "got idxs=1"),
         ([Sum(inputs=[{"name": "system_in", "idx": [0]}])], "Did you mean 'idxs'?"),
         ([Sum(inputs=["system_in"])], "got 'system_in'."),
-        ([Sum(inputs=[])], "got inputs=[]."),
+        ([Sum(inputs=[])], "inputs: expected a list such as"),
     ],
 )
 def test_wrong_wires_are_errors_of_setup(blocks: list[Block], message: str) -> None:
@@ -320,3 +320,55 @@ def test_a_compiled_graph_gives_the_same() -> None:
         system.keep_data = keep
         compiled = torch.compile(system, backend="eager", fullgraph=True)
         assert compiled([one(3), one(7)]) == system([one(3), one(7)])
+
+
+def test_a_system_gives_the_outputs_that_it_names() -> None:
+    """`outputs` collects what several blocks give, freed memory or not."""
+    system = wired(
+        Split(name="a"),
+        Sum(name="b", inputs=[{"name": "a", "idxs": [0, 1]}]),
+        Sum(name="c"),
+        outputs=[{"name": "a", "idxs": [1]}, {"name": "c"}],
+    )
+    for keep in (True, False):
+        system.keep_data = keep
+        assert [tensor.item() for tensor in system(one())] == [3, 8]
+    assert system(one(), end_block="b").item() == 8
+
+
+def test_a_system_of_several_outputs_feeds_others() -> None:
+    """A nested system's outputs are read by index like any block's."""
+    inner = wired(Split(name="a"), Sum(name="b"), outputs=[{"name": "b"}, {"name": "a"}], name="i")
+    outer = wired(inner, Sum(inputs=[{"name": "i", "idxs": [1, 0]}]))
+
+    assert outer(one(2)).item() == 3 + 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (
+            [{"name": "x"}],
+            "outputs: expected the name of a block, got 'x'; known: 'system_in', 'a'",
+        ),
+        ([], "outputs: expected a list such as"),
+        ([{"name": "a", "idxs": [2]}], "outputs: expected idxs below 2"),
+        ([{"name": "system_in"}], "expected what blocks give in this step"),
+        ([{"name": "a", "feedback": True}], "expected what blocks give in this step"),
+    ],
+)
+def test_wrong_outputs_are_errors_of_setup(outputs: list, message: str) -> None:
+    """They are checked like inputs are."""
+    with pytest.raises(SetupError, match=re.escape(message)):
+        wired(Split(name="a"), outputs=outputs).setup(one())
+
+
+def test_a_block_that_gives_nothing_is_an_error() -> None:
+    """Facts 4.3.22: a forward that returns None is found at setup, by name."""
+
+    class Forgetful(Block):
+        def forward(self, x):
+            self.result = x
+
+    with pytest.raises(SetupError, match=r"block 'f' \(Forgetful\) to give something, got None"):
+        wired(Forgetful(name="f"))(one())
