@@ -318,7 +318,7 @@ def test_a_brain_of_several_inputs_outputs_and_losses_trains() -> None:
     x1, x2, y1, y2 = inputs = [torch.rand(6, size) for size in (5, 7, 2, 3)]
 
     out1, out2 = brain(inputs)
-    gradients = torch.autograd.grad(brain.data_loss, brain.get_filters())
+    gradients = torch.autograd.grad(brain.data_loss, brain.get_filters(), retain_graph=True)
 
     left, right, head1, head2 = brain.get_filters()
     torch.testing.assert_close(out1, x1 @ left.T @ head1.T)
