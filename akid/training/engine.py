@@ -63,11 +63,16 @@ class Engine(Block):
 
     @abstractmethod
     def measurements(self) -> dict[str, float]:
-        """Return `loss` and the metrics of the last step that was measured, over all its batch."""
+        """Return `loss` and the metrics of the last step that was measured, over all its batch.
+
+        `loss` is the brain's, penalties included; with penalties there is `data_loss` as well.
+        """
 
     @abstractmethod
     def evaluate(self, batches: Iterable[list[Tensor]]) -> dict[str, float]:
         """Return `loss` and the metrics of the brain, averaged over all samples of `batches`.
+
+        Names as in `measurements`.
 
         Raises:
             DivergedError: If the loss is not finite.

@@ -50,6 +50,10 @@ class Kid(Block):
     checkpoint, on_checkpoint. With `do_batch_monitoring` the very first batch is propagated again,
     without an update, at the begin and with each training row: on_batch_monitoring.
 
+    A training row has step, epoch, lr, train_loss, metrics as train_accuracy and samples_per_s; a
+    validation row step, epoch, val_loss and metrics as val_accuracy. Losses include the penalties
+    of regularisers; where there are any, train_data_loss and val_data_loss are without them.
+
     Args:
         sensor_in: What gives the batches.
         brain_in: What is to be improved.

@@ -142,8 +142,7 @@ class SingleEngine(Engine):
                 with self._autocast():
                     self._propagate(batch)
                 tally.add(len(batch[0]), {"loss": brain.data_loss, **brain.evals})
-            means = tally.means()
-            means["loss"] += float(brain.penalty())
+            means = _with_penalty(tally.means(), brain)
             return self._checked(means, batch)
         finally:
             brain.keep_data = kept
@@ -186,10 +185,22 @@ class SingleEngine(Engine):
 @torch.no_grad()
 def _measured(brain: Brain) -> dict[str, Tensor]:
     """Return what to report of the batch that the brain has just seen."""
-    if next(iter(brain.regularized_terms()), None) is None:
-        return {"loss": brain.data_loss, **brain.evals}
-    penalty = brain.penalty()
-    return {"loss": brain.data_loss + penalty, "penalty": penalty, **brain.evals}
+    data_loss = brain.data_loss
+    if not _is_regularized(brain):
+        return {"loss": data_loss, **brain.evals}
+    return {"loss": data_loss + brain.penalty(), "data_loss": data_loss, **brain.evals}
+
+
+def _with_penalty(means: dict[str, float], brain: Brain) -> dict[str, float]:
+    """Add the penalty, which no batch changes, to the mean of the data loss."""
+    if not _is_regularized(brain):
+        return means
+    data_loss = means.pop("loss")
+    return {"loss": data_loss + float(brain.penalty()), "data_loss": data_loss, **means}
+
+
+def _is_regularized(brain: Brain) -> bool:
+    return next(iter(brain.regularized_terms()), None) is not None
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import copy
 import logging
 import re
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from akid.training import checkpoint
 from akid.training.hooks import EarlyStopping
 from akid.training.kid import Kid
 from akid.training.kongfu import GradientDescentKongFu, MomentumKongFu
+from akid.training.kongfus import AdamKongFu
 
 MakeKid = Callable[..., Kid]
 
@@ -112,9 +114,9 @@ def test_rows_hold_what_is_documented(make_kid: MakeKid) -> None:
     train, val = (row for row in kid.rows if row["step"] == 6)
 
     assert train.keys() == {
-        "step", "epoch", "lr", "train_loss", "train_penalty", "train_accuracy", "samples_per_s"
+        "step", "epoch", "lr", "train_loss", "train_data_loss", "train_accuracy", "samples_per_s"
     }  # fmt: skip
-    assert val.keys() == {"step", "epoch", "val_loss", "val_accuracy"}
+    assert val.keys() == {"step", "epoch", "val_loss", "val_data_loss", "val_accuracy"}
     assert all(type(value) in {int, float} for row in kid.rows for value in row.values())
 
 
@@ -129,7 +131,7 @@ def test_the_report_tells_final_best_and_test(make_kid: MakeKid) -> None:
     assert report.best in kid.rows
     best = max(row["val_accuracy"] for row in kid.rows if "val_accuracy" in row)
     assert report.best["val_accuracy"] == best
-    assert report.test.keys() == {"test_loss", "test_accuracy"}
+    assert report.test.keys() == {"test_loss", "test_data_loss", "test_accuracy"}
     assert (report.epochs, report.rows) == (4, len(kid.rows))
     assert report.seconds > 0
     assert report.samples_per_s > 0
@@ -165,9 +167,23 @@ def test_metrics_are_averaged_over_samples(make_kid: MakeKid) -> None:
     batch = [torch.cat(parts) for parts in zip(*kid.sensor.epoch("val"), strict=True)]
     with torch.no_grad():
         kid.brain(batch)
-        loss, accuracy = float(kid.brain.loss), float(kid.brain.evals["accuracy"])
+        expected = {
+            "val_loss": float(kid.brain.loss),
+            "val_data_loss": float(kid.brain.data_loss),
+            "val_accuracy": float(kid.brain.evals["accuracy"]),
+        }
 
-    assert kid.validate() == pytest.approx({"val_loss": loss, "val_accuracy": accuracy}, rel=1e-6)
+    assert kid.validate() == pytest.approx(expected, rel=1e-6)
+
+
+def test_without_regularisers_there_is_one_loss(make_kid: MakeKid) -> None:
+    """The data loss is then the loss and not said twice."""
+    kid = make_kid(train_log_step=1)
+    for name in ("ip1", "ip2"):
+        kid.brain.blocks[name].regularizer = None
+    kid.practice()
+
+    assert not any("data_loss" in name for row in kid.rows for name in row)
 
 
 def test_the_training_loss_is_the_brains(make_kid: MakeKid) -> None:
@@ -179,7 +195,8 @@ def test_the_training_loss_is_the_brains(make_kid: MakeKid) -> None:
     other.brain(other.sensor.next_batch())
 
     assert kid.rows[1]["train_loss"] == pytest.approx(other.brain.loss.item(), rel=1e-6)
-    assert kid.rows[1]["train_penalty"] == pytest.approx(other.brain.penalty().item(), rel=1e-6)
+    data_loss = other.brain.data_loss.item()
+    assert kid.rows[1]["train_data_loss"] == pytest.approx(data_loss, rel=1e-6)
 
 
 def test_skip_validation_works_defect_39(make_kid: MakeKid) -> None:
@@ -473,6 +490,67 @@ def test_a_checkpoint_of_any_step_goes_on_bit_for_bit(make_kid: MakeKid, tmp_pat
     resumed.practice(continue_from_chk_point=True)
 
     assert_equal_bits(whole, resumed)
+
+
+@pytest.mark.parametrize("interrupted_at", range(1, 12, 3))
+def test_everything_at_once_goes_on_bit_for_bit(
+    make_kid: MakeKid, tmp_path: Path, interrupted_at: int
+) -> None:
+    """Averages, pieces, clipping, factors, a plateau, half precision and a rate set by a hook."""
+
+    def demanding(**arguments: Any) -> Kid:
+        kongfu = AdamKongFu(
+            lr_scheme={"name": "plateau", "base_lr": 0.05, "patience": 1, "min_delta": 0.05},
+            lr_factors={"ip1": 0.5},
+            clip_norm=0.5,
+            accumulate=2,
+            moving_average_decay=0.9,
+        )
+        kid = make_kid(
+            kongfu=kongfu,
+            engine={"name": "single", "precision": "float16"},
+            max_epoch=4,
+            val_log_step=1,
+            patience=9,
+            best_metric="val_loss",
+            **arguments,
+        )
+        kid.hooks.on_batch_begin.append(lambda k: k.kongfu.set_lr(0.02) if k.step == 7 else None)
+        return kid
+
+    whole, first = demanding(log_dir=tmp_path / "whole"), demanding()
+    expected = whole.practice()
+
+    def break_off(kid: Kid) -> None:
+        if kid.step == interrupted_at:
+            raise KeyboardInterrupt
+
+    first.hooks.on_batch_begin.append(break_off)
+    with pytest.raises(KeyboardInterrupt):
+        first.practice()
+    resumed = demanding(continue_from_chk_point=True)
+    report = resumed.practice()
+
+    assert_equal_bits(whole, resumed)
+    assert (report.steps, report.best, report.test) == (
+        expected.steps,
+        expected.best,
+        expected.test,
+    )
+
+
+def test_a_copy_practises_on_its_own(make_kid: MakeKid) -> None:
+    """A deep copy of a kid that is set up gives the same and leaves the original as it was."""
+    kid, other = make_kid(), make_kid()
+    kid.setup()
+    before = weights_of(kid)
+    copied = copy.deepcopy(kid)
+    copied.practice()
+    other.practice()
+
+    assert_equal_bits(copied, other)
+    assert kid.step == 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights_of(kid).items())
 
 
 def test_a_finished_run_is_not_trained_again(make_kid: MakeKid) -> None:
