@@ -7,10 +7,11 @@ records them, and at the end `best/*` and `test/*`; tags `akid.*` with its key, 
 
 import logging
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,14 @@ _CLIENT_SETTINGS: Final = {
 }
 # The page of the experiment then opens on its runs, not on traces of language models.
 _EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}
-_QUIET_LOGGERS: Final = ("mlflow", "mlflow.store.db.utils", "alembic")
+_LEVELS: Final = {
+    "mlflow": logging.WARNING,
+    "mlflow.store.db.utils": logging.ERROR,  # it tells of each of its retries
+    "alembic": logging.WARNING,
+    "urllib3.connectionpool": logging.ERROR,  # likewise
+}
+_SERVER_TIMEOUT_S: Final = 5.0
+_LOCK_TIMEOUT_S: Final = 20.0
 _BATCH_METRICS: Final = 1000  # limits of one call, MLflow REST API, "Log Batch"
 _BATCH_PARAMS: Final = 100
 _MAX_PARAM_CHARS: Final = 6000
@@ -61,11 +69,13 @@ class MlflowTracker(Tracker):
         for name, value in _CLIENT_SETTINGS.items():
             os.environ.setdefault(name, value)
         _check_folder(uri)
+        with _translated(f"reach the tracking store uri={uri!r}"):
+            _probe(uri, for_writing=create)
         with _translated(f"open the tracking store uri={uri!r}"):
             from mlflow import MlflowClient
 
-            for name in _QUIET_LOGGERS:
-                logging.getLogger(name).setLevel(logging.WARNING)
+            for name, level in _LEVELS.items():
+                logging.getLogger(name).setLevel(level)
             self._client = MlflowClient(tracking_uri=uri)
             self._experiment_id = self._find(experiment, create=create)
 
@@ -188,7 +198,9 @@ def default_uri() -> str:
 
 
 def _sqlite_file(uri: str) -> Path | None:
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0])
 
 
 def _may_exist(uri: str) -> bool:
@@ -198,12 +210,35 @@ def _may_exist(uri: str) -> bool:
 
 def _check_folder(uri: str) -> None:
     file = _sqlite_file(uri)
-    if file is not None and not file.parent.is_dir():
+    if file is None:
+        return
+    if not file.parent.is_dir():
         raise TrackingError(
             f"MlflowTracker: expected a folder for the store uri={uri!r}, got"
             f" {str(file.parent)!r}, which does not exist."
             " Make it, or name another store by --tracking-uri."
         )
+    if file.is_dir():
+        raise TrackingError(
+            f"MlflowTracker: expected a file as the store, got uri={uri!r}, which is a folder."
+            f" Name a file in it: --tracking-uri {uri}/mlflow.db."
+        )
+
+
+def _probe(uri: str, *, for_writing: bool) -> None:
+    """Raise what keeps the store from being used; MLflow itself tries again for minutes."""
+    file = _sqlite_file(uri)
+    if file is not None:
+        with closing(sqlite3.connect(file, timeout=_LOCK_TIMEOUT_S)) as store:
+            store.execute("PRAGMA schema_version")
+            if for_writing:
+                store.execute("BEGIN IMMEDIATE")
+                store.rollback()
+    elif uri.startswith(("http://", "https://")):
+        from urllib import error, request
+
+        with suppress(error.HTTPError):  # whatever it answers, it is there
+            request.urlopen(f"{uri}/health", timeout=_SERVER_TIMEOUT_S).close()  # noqa: S310
 
 
 def _artifact_location(uri: str, name: str) -> str | None:
@@ -264,7 +299,15 @@ def _translated(what: str) -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        cause = _root(error)
+        first_line = str(cause).strip().partition("\n")[0]
         raise TrackingError(
-            f"MlflowTracker: could not {what}: {type(error).__name__}: {first_line}"
+            f"MlflowTracker: could not {what}: {type(cause).__name__}: {first_line}."
+            " Check it, or name another store by --tracking-uri."
         ) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -41,7 +41,9 @@ def setup():
     )
     source = Blobs(name="Source", scale=True, num_train=20, num_val=10)
     sensor = FeedSensor(source_in=source, batch_size=10, name="Sensor")
-    return Kid(sensor, brain, MomentumKongFu(lr=LR), max_epoch=1, save_chk_point=False)
+    kid = Kid(sensor, brain, MomentumKongFu(lr=LR), max_epoch=1, save_chk_point=False)
+    AFTER
+    return kid
 """
 
 
@@ -76,11 +78,15 @@ class Place:
         file.write_text(text, encoding="utf-8")
         return file
 
-    def empty(self, settings: str, *, body: str = "", lr: str = "0.1") -> Path:
-        """Write an experiment whose trials take next to no time; `body` stands in its `setup`."""
-        lines = body.strip("\n").splitlines() or ["pass"]
-        text = EMPTY.replace("BODY", "\n    ".join(lines)).replace("LR", lr)
-        return self.write(settings + "\n" + text)
+    def empty(
+        self, settings: str = "", *, body: str = "", after: str = "", lr: str = "0.1"
+    ) -> Path:
+        """Write an experiment whose trials take next to no time.
+
+        `body` stands at the begin of its `setup`, `after` where there is a kid.
+        """
+        text = EMPTY.replace("BODY", _indented(body)).replace("AFTER", _indented(after))
+        return self.write(f"gpu_num_per_instance = 0\n{settings}\n{text.replace('LR', lr)}")
 
     def sweep(self, *arguments: object) -> Ran:
         """Run the command line in this process, on the tests' cluster."""
@@ -110,6 +116,10 @@ class Place:
         from mlflow import MlflowClient
 
         return Path(MlflowClient(tracking_uri=self.uri).download_artifacts(run_id, ""))
+
+
+def _indented(code: str) -> str:
+    return "\n    ".join(code.strip("\n").splitlines()) or "pass"
 
 
 @pytest.fixture

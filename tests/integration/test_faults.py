@@ -30,9 +30,7 @@ if case == "os._exit":
 def swept(shared_place, cluster) -> SimpleNamespace:
     """Return a sweep in which every kind of fault occurs once."""
     cases = [{"case": case, "lr": 1e30 if case == "diverges" else 0.1} for case in CASES]
-    file = shared_place.empty(
-        f"opt_paras_list = {cases}\ngpu_num_per_instance = 0", body=BODY, lr='{{ opt_paras["lr"] }}'
-    )
+    file = shared_place.empty(f"opt_paras_list = {cases}", body=BODY, lr='{{ opt_paras["lr"] }}')
     ran = shared_place.sweep(file)
     runs = {run.data.params["opt.case"]: run for run in shared_place.runs()}
     return SimpleNamespace(file=file, ran=ran, runs=runs)
@@ -92,9 +90,7 @@ def test_the_next_sweep_runs_only_what_failed(swept, shared_place) -> None:
     """What finished is not trained again."""
     before = len(shared_place.runs())
     cases = [{"case": case, "lr": 0.1} for case in ("fine", "raises", "fine too")]
-    file = shared_place.empty(
-        f"opt_paras_list = {cases}\ngpu_num_per_instance = 0", body=BODY, lr='{{ opt_paras["lr"] }}'
-    )
+    file = shared_place.empty(f"opt_paras_list = {cases}", body=BODY, lr='{{ opt_paras["lr"] }}')
     ran = shared_place.sweep(file, "--json")
     trials = {record["opt_paras"]["case"]: record for record in json.loads(ran.out)["trials"]}
 

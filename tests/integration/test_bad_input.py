@@ -1,0 +1,95 @@
+"""What is wrong with a command or an experiment is told at once, in akid's words."""
+
+import pytest
+
+SETUP = """
+def setup():
+    rate = {{ opt_paras["lr"] }}
+    return rate
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("net_paras_list = [{}]", ["expected a function that is named setup"]),
+        ("opt_paras_list = []" + SETUP, ["opt_paras_list", "[]"]),
+        ("opt_paras_list = [0.1]" + SETUP, ["opt_paras_list", "0.1"]),
+        ("opt_paras_list = {'lr': 1}" + SETUP, ["opt_paras_list"]),
+        (
+            "opt_paras_list = [{'rate': 0.1}]" + SETUP,
+            ["'lr'", 'rate = {{ opt_paras["lr"] }}', "line 3"],
+        ),
+        (
+            "opt_paras_list = [{'lr': 0.1}]\ngpu_num_per_instance = [1, 1]" + SETUP,
+            ["gpu_num_per_instance", "a list of 1", "got a list of 2"],
+        ),
+        (
+            "opt_paras_list = [{'lr': 1}]\ndef setup():\n    x{{ opt_paras['lr'] }} y = 1\n",
+            ["experiment_file.py, line 3"],
+        ),
+        (
+            "opt_paras_list = [{'lr': 1}]\n\ndef setup():\n    {{ opt_paras['lr'] }}.at = 1\n    return 1",
+            ["experiment_file.py", "1.at = 1", "A hole is filled with a Python literal"],
+        ),
+        ("opt_paras_lst = [{'lr': 0.1}]" + SETUP, ["opt_paras_lst", "Did you mean opt_paras_list"]),
+    ],
+)
+def test_a_wrong_experiment_is_refused(place, text, told) -> None:
+    """Exit code 2, the fault in words, and no traceback."""
+    ran = place.sweep(place.write(text))
+
+    assert ran.code == 2
+    assert all(part in ran.err for part in told), told
+    assert "Traceback" not in ran.err
+    assert not ran.out
+
+
+def test_a_missing_file_is_refused(place) -> None:
+    """The Python files beside it are listed."""
+    place.write(SETUP, "near.py")
+
+    ran = place.sweep(place.folder / "far.py")
+
+    assert ran.code == 2
+    assert "there is no such file" in ran.err
+    assert "near.py" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--set", "opt.rate=1"], "Known keys: lr"),
+        (["--set", "lr"], "--set"),
+        (["--repeat", "0"], "repeat_times"),
+        (["--name", " "], "name"),
+        (["--gpus-per-trial", "-1"], "gpu_num_per_instance"),
+    ],
+)
+def test_a_wrong_argument_is_refused(place, arguments, told) -> None:
+    """Exit code 2 with the argument's name."""
+    ran = place.sweep(place.empty("opt_paras_list = [{'lr': 0.1}]"), *arguments)
+
+    assert (ran.code, "Traceback" in ran.err) == (2, False)
+    assert told in ran.err
+
+
+def test_more_gpus_than_there_are_is_refused(place, cluster) -> None:
+    """Exit code 3 before anything is started, with the need and the machines."""
+    ran = place.sweep(place.empty(), "--gpus-per-trial", 3)
+
+    assert ran.code == 3
+    assert "3 GPUs" in ran.err
+    assert "2 GPUs" in ran.err
+    assert not (place.folder / "mlflow.db").exists()
+
+
+def test_a_plan_changes_nothing(place, cluster) -> None:
+    """`--dry-run` lists the trials and makes neither a store nor a folder."""
+    file = place.empty("opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]", lr="{{ opt_paras['lr'] }}")
+
+    ran = place.sweep(file, "--dry-run", "--repeat", 2)
+
+    assert ran.code == 0
+    assert "4 trials (2 repeats x 2 opts x 1 nets), 4 to run" in ran.out
+    assert [path.name for path in place.folder.iterdir()] == [file.name]
