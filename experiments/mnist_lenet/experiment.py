@@ -1,6 +1,6 @@
 """How fast does LeNet learn MNIST at two rates? The documentation's first example, as a sweep."""
 
-opt_paras_list = [{"lr": 0.01}, {"lr": 0.05}]
+opt_paras_list = [{"lr": 0.01, "max_steps": 100}, {"lr": 0.05, "max_steps": 100}]
 repeat_times = 2
 
 
@@ -32,7 +32,7 @@ def setup():
             },
             name="Kongfu",
         ),
-        max_steps=100,
-        val_log_step=50,
+        max_steps={{ opt_paras["max_steps"] }},
+        val_log_step=max(50, {{ opt_paras["max_steps"] }} // 10),
         train_log_step=10,
     )
