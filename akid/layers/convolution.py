@@ -6,7 +6,15 @@ from typing import Any, ClassVar, Unpack
 from torch import Tensor
 from torch.nn import functional
 
-from akid.core.shape import Padding, Size, check_window_fits, same_padding, to_padding, to_pair
+from akid.core.shape import (
+    Padding,
+    Size,
+    check_window_fits,
+    output_size,
+    same_padding,
+    to_padding,
+    to_pair,
+)
 from akid.errors import SetupError
 from akid.layers.inputs import image
 from akid.layers.options import SynapseOptions
@@ -94,6 +102,16 @@ class ConvolutionLayer(SynapseLayer):
             for side in zip((height, width), self.ksize, self.strides, self.dilation, strict=True)
         )
         return (top, left), (bottom - top, right - left)
+
+    def probe(self, inputs: Any) -> Tensor:
+        """Set up and give zeros of the output's shape: most of the work is left out."""
+        if type(self).forward is not ConvolutionLayer.forward:
+            return super().probe(inputs)  # type: ignore[no-any-return]
+        self.setup(inputs)
+        sides = zip(inputs.shape[2:], self.ksize, self.strides, self.dilation, strict=True)
+        shape = [output_size(px, k, step, self.padding, gap) for px, k, step, gap in sides]
+        output: Tensor = inputs.new_zeros((inputs.shape[0], self.out_channel_num, *shape))
+        return output
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self._convolve(inputs, self.biases)

@@ -137,3 +137,29 @@ def test_a_convolution_keeps_the_layer_contract(check_layer, strides) -> None:
         lambda: ConvolutionLayer(ksize=3, strides=strides, out_channel_num=4, name="conv1"),
         torch.randn(2, 3, 8, 8),
     )
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("strides", [1, 2, 3])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_probe_gives_the_shape_without_the_work(padding: str, strides: int, dilation) -> None:
+    """What a system infers shapes from has the shape, dtype and device of the real output."""
+    conv = ConvolutionLayer(
+        ksize=[3, 2], strides=strides, padding=padding, dilation=dilation, out_channel_num=5
+    )
+    x = torch.rand(2, 3, 11, 9)
+
+    probed = conv.probe(x)
+
+    assert probed.shape == conv(x).shape
+    assert probed.dtype == x.dtype
+
+
+def test_a_subclass_with_a_forward_of_its_own_is_probed_by_it() -> None:
+    """Its output may have another shape."""
+
+    class Cropped(ConvolutionLayer):
+        def forward(self, inputs):
+            return super().forward(inputs)[:, :, 1:]
+
+    assert Cropped(ksize=3, out_channel_num=4).probe(torch.rand(2, 3, 8, 8)).shape == (2, 4, 7, 8)
