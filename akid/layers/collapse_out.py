@@ -1,6 +1,7 @@
 """Collapse-out: reduce groups of neighbouring channels to one channel each (maxout)."""
 # Shape legend: N = batch, C = channels, g = channels of a group.
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Unpack
 
 import torch
@@ -23,8 +24,8 @@ class CollapseOutLayer(Block):
         options: The arguments of `Block`.
 
     Shape:
-        input: `(N, C, ...)`.
-        output: `(N, C / group_size, ...)`.
+        input: `(N, C, ...)`, or a list of tensors `(N, g, ...)`, which are one group each.
+        output: `(N, C / group_size, ...)`; for a list, with one channel for each of its tensors.
 
     Raises:
         SetupError: If the type is unknown.
@@ -35,6 +36,7 @@ class CollapseOutLayer(Block):
     """
 
     NAME: ClassVar[str] = "maxout"
+    takes_list: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -49,8 +51,18 @@ class CollapseOutLayer(Block):
         self.kind = type
 
     def _setup(self, inputs: Any) -> None:
-        channels_in_groups(inputs, self.group_size, who=self.label)
+        if not isinstance(inputs, list | tuple):
+            channels_in_groups(inputs, self.group_size, who=self.label)
+            return
+        if not inputs:
+            raise SetupError(f"{self.label}: expected one tensor a group, got an empty list.")
+        for group in inputs:
+            channels_in_groups(group, 1, who=self.label)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        groups = torch.unflatten(inputs, 1, (-1, self.group_size))
-        return torch.amax(groups, 2) if self.kind == "maxout" else groups.mean(2)
+    def forward(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
+        if isinstance(inputs, Tensor):
+            return self._collapse(torch.unflatten(inputs, 1, (-1, self.group_size)), 2)
+        return torch.stack([self._collapse(group, 1) for group in inputs], 1)
+
+    def _collapse(self, groups: Tensor, dim: int) -> Tensor:
+        return torch.amax(groups, dim) if self.kind == "maxout" else groups.mean(dim)

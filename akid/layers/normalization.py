@@ -149,7 +149,8 @@ class LRNLayer(Block):
     """Local response normalisation: divide each value by the activity of its neighbour channels.
 
     `x / (bias + alpha * sum of squares over 2 * depth_radius + 1 channels) ** beta`, where torch's
-    own function would divide alpha by the number of channels.
+    own function would divide alpha by the number of channels. The sums are one product with a band
+    matrix, which takes a fraction of the time of torch's pooling over channels.
 
     Args:
         depth_radius: How many channels on each side are neighbours.
@@ -172,6 +173,8 @@ class LRNLayer(Block):
     """
 
     NAME: ClassVar[str] = "lrn"
+    _band: Tensor
+    _offset: Tensor
 
     def __init__(
         self,
@@ -191,19 +194,34 @@ class LRNLayer(Block):
         self.bias = bias
         self.alpha = alpha
         self.beta = beta
+        self.register_buffer("_band", None, persistent=False)
+        self.register_buffer("_offset", None, persistent=False)
 
     def _setup(self, inputs: Any) -> None:
-        _check_channels(inputs, who=self.label, at_least=3)
+        x = _check_channels(inputs, who=self.label, at_least=3)
+        channels = torch.arange(x.shape[1], device=x.device)
+        distances = (channels[:, None] - channels).abs()
+        self._band = (distances <= self.depth_radius).to(torch.get_default_dtype()) * self.alpha
+        self._offset = torch.full((1, 1, 1), float(self.bias), device=x.device)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        size = 2 * self.depth_radius + 1
-        return functional.local_response_norm(inputs, size, self.alpha * size, self.beta, self.bias)
+        kind = inputs.device.type
+        if not torch.is_autocast_enabled(kind):
+            return self._normalize(inputs)
+        with torch.autocast(kind, enabled=False):  # a sum of squares needs its digits
+            return self._normalize(inputs.float()).to(inputs.dtype)
+
+    def _normalize(self, x: Tensor) -> Tensor:
+        band = self._band.expand(x.shape[0], -1, -1)
+        activity = torch.baddbmm(self._offset, band, x.square().flatten(2))
+        return x * activity.pow(-self.beta).view(x.shape)
 
 
-def _check_channels(inputs: Any, *, who: str, at_least: int = 2) -> None:
+def _check_channels(inputs: Any, *, who: str, at_least: int = 2) -> Tensor:
     x = one_tensor(inputs, who=who)
     if x.dim() < at_least:
         raise ShapeError(
             f"{who}: expected an input of shape (N, C, ...) with {at_least} dimensions or more,"
             f" got shape {tuple(x.shape)}."
         )
+    return x

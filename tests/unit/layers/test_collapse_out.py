@@ -18,6 +18,17 @@ def test_groups_of_neighbouring_channels_are_reduced(kind, reduce) -> None:
     torch.testing.assert_close(result[:, 1], reduce(x[:, 3:6], 1))
 
 
+def test_a_list_has_one_group_in_each_tensor() -> None:
+    """Groups may differ in size; each becomes one channel."""
+    parts = [torch.randn(2, 3, 4), torch.randn(2, 2, 4)]
+
+    result = CollapseOutLayer()(parts)
+
+    assert torch.equal(result, torch.stack([part.amax(1) for part in parts], 1))
+    with pytest.raises(SetupError, match="one tensor a group, got an empty list"):
+        CollapseOutLayer().setup([])
+
+
 def test_the_documented_defaults() -> None:
     """Maxout over groups of four."""
     assert CollapseOutLayer()(torch.arange(8.0)[None]).tolist() == [[3.0, 7.0]]

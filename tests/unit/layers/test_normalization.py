@@ -58,6 +58,8 @@ def test_lrn_is_the_documented_formula(options) -> None:
     """x / (bias + alpha * sum over 2r + 1 channels of x²) ** beta, cut off at the ends."""
     x = torch.randn(2, 12, 3, 3, dtype=torch.float64) * 5
     layer = LRNLayer(**options)
+    layer.setup(x)
+    layer.double()
     radius, squares = layer.depth_radius, x.square()
 
     expected = torch.stack(
@@ -78,6 +80,16 @@ def test_the_default_lrn_equals_torch_with_nine_channels() -> None:
     x = torch.randn(2, 12, 3, 3)
 
     torch.testing.assert_close(LRNLayer()(x), torch.nn.LocalResponseNorm(9, 0.001, 0.75, 1.0)(x))
+
+
+def test_lrn_keeps_its_digits_under_autocast() -> None:
+    """The sum of squares is taken in full precision, the result has the input's type."""
+    x, layer = torch.randn(2, 12, 3, 3) * 30, LRNLayer(alpha=1.0)
+    expected = layer(x)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(layer(x), expected)
+        assert layer(x.bfloat16()).dtype == torch.bfloat16
 
 
 def test_wrong_inputs_and_arguments_are_refused() -> None:
