@@ -108,3 +108,32 @@ def test_a_block_without_forward_says_so() -> None:
 
     with pytest.raises(NotImplementedError, match="Empty must implement forward"):
         Empty()(torch.ones(1))
+
+
+def test_a_probe_runs_in_evaluation_mode_and_restores_modes() -> None:
+    """How a system infers shapes leaves neither gradients nor modes behind."""
+
+    class Outer(Block):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Dropout()
+            self.frozen = nn.Dropout().eval()
+
+        def forward(self, x):
+            return self.inner(x) + self.frozen(x)
+
+    block = Outer()
+
+    result = block.probe(torch.ones(100, requires_grad=True))
+
+    assert result.tolist() == [2] * 100
+    assert not result.requires_grad
+    assert [block.training, block.inner.training, block.frozen.training] == [True, True, False]
+
+
+def test_a_plain_block_regularises_and_constrains_nothing() -> None:
+    """Both are for those that override them."""
+    block = Scale()
+
+    assert list(block.regularized()) == []
+    assert block.on_para_update() is None
