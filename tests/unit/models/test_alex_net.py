@@ -1,9 +1,12 @@
 from akid.models.brains import AlexNet, CifarAlexNet
 
 
-def test_the_small_alex_net_has_the_parameters_of_its_recipe(count) -> None:
+def test_the_small_alex_net_has_the_parameters_of_its_recipe(batch) -> None:
     """1,068,298 for crops of 24 x 24."""
-    assert count(CifarAlexNet(), 24) == 1_068_298
+    brain = CifarAlexNet()
+    brain.setup(batch(24))
+
+    assert brain.num_parameters() == 1_068_298
 
 
 def test_the_large_alex_net_leaves_five_by_five(count) -> None:
