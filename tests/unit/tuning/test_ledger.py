@@ -32,7 +32,7 @@ POLICY = RetryPolicy(
     bug=1, memory=1, lost=2, stalled=1, max_seconds=100, stall_s=30, stop_limit_s=10, abort_after=3
 )
 ENDED = {State.FINISHED, State.FAILED, State.DIVERGED, State.KILLED, State.SKIPPED}
-MOST_ATTEMPTS = 1 + 1 + 1 + 2 + 1
+MOST_ATTEMPTS = 1 + 1 + 1 + 2 + 1  # the first, and a retry for each that the policy allows
 
 
 class Executor(RuleBasedStateMachine):
@@ -50,26 +50,35 @@ class Executor(RuleBasedStateMachine):
         self.attempts: Counter[int] = Counter()
         self.interrupts = 0
         self.is_aborted = False
+        self.doom_: Failure | None = None
+        self.n_steps = 0
         self.tell(Tick())
 
     def tell(self, event: Event) -> None:
         expected = self.expected_status(event)
-        for instruction in self.ledger.handle(event, self.now_s):
+        is_late = self.is_late(event)
+        instructions = self.ledger.handle(event, self.now_s)
+        assert not (is_late and instructions), "a late message changes nothing"
+        for instruction in instructions:
             self.obey(instruction)
         if expected is not None:
             assert self.closed[event.index] == expected  # type: ignore[union-attr]
 
     def expected_status(self, event: Event) -> str | None:
         """A result or a divergence that is heard of in time is never lost."""
-        if not isinstance(event, Finished | Failed):
-            return None
-        if self.ledger.state(event.index) not in OPEN:
-            return None
-        if self.attempts[event.index] != event.attempt:
+        if not isinstance(event, Finished | Failed) or self.is_late(event):
             return None
         if isinstance(event, Finished):
             return "FINISHED"
         return "DIVERGED" if event.failure is Failure.DIVERGED else None
+
+    def is_late(self, event: Event) -> bool:
+        """Whether the attempt of which an event speaks is over."""
+        if isinstance(event, Tick | Interrupted):
+            return False
+        if self.ledger.state(event.index) not in OPEN:
+            return True
+        return self.attempts[event.index] != event.attempt
 
     def obey(self, instruction: Instruction) -> None:
         match instruction:
@@ -122,12 +131,27 @@ class Executor(RuleBasedStateMachine):
             self.under_way.append(Failed(index=index, attempt=attempt, failure=Failure.LOST))
         self.alive.clear()
 
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), failure=st.sampled_from([Failure.LOST, Failure.MEMORY, Failure.BUG]))
+    def fail_and_come_back(self, data: st.DataObject, failure: Failure) -> None:
+        index, attempt = self.end(self.some_alive(data))
+        event = Failed(index=index, attempt=attempt, failure=failure)
+        self.delivered.append(event)
+        self.tell(event)
+        self.wait(12.0)
+
     @precondition(lambda self: self.alive & self.told_to_stop)
     @rule(data=st.data())
     def do_stop(self, data: st.DataObject) -> None:
         chosen = data.draw(st.sampled_from(sorted(self.alive & self.told_to_stop)))
         index, attempt = self.end(chosen)
-        self.under_way.append(Stopped(index=index, attempt=attempt))
+        ends = [
+            Stopped(index=index, attempt=attempt),
+            Finished(index=index, attempt=attempt),
+            Failed(index=index, attempt=attempt, failure=Failure.DIVERGED),
+            Failed(index=index, attempt=attempt, failure=Failure.BUG),
+        ]
+        self.under_way.append(data.draw(st.sampled_from(ends)))
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
@@ -153,6 +177,12 @@ class Executor(RuleBasedStateMachine):
         self.now_s += passed_s
         self.tell(Tick())
 
+    @rule(failure=st.sampled_from(Failure))
+    def doom(self, failure: Failure) -> None:
+        """From the end of this test on, every attempt fails in this way."""
+        self.doom_ = failure
+
+    @precondition(lambda self: self.n_steps > 20)
     @rule()
     def interrupt(self) -> None:
         self.interrupts += 1
@@ -160,9 +190,18 @@ class Executor(RuleBasedStateMachine):
         if self.interrupts > 1:
             assert self.ledger.is_done, "the second interrupt ends all at once"
 
+    def last_event(self, index: int, attempt: int) -> Event:
+        if self.doom_ is None:
+            return Finished(index=index, attempt=attempt)
+        return Failed(index=index, attempt=attempt, failure=self.doom_)
+
     def end(self, attempt: tuple[int, int]) -> tuple[int, int]:
         self.alive.discard(attempt)
         return attempt
+
+    @invariant()
+    def count(self) -> None:
+        self.n_steps += 1
 
     @invariant()
     def no_trial_is_lost(self) -> None:
@@ -197,14 +236,14 @@ class Executor(RuleBasedStateMachine):
                 self.tell(self.under_way.pop(0))
             if self.ledger.is_done:
                 break
-            self.under_way += [
-                Finished(index=index, attempt=attempt) for index, attempt in sorted(self.alive)
-            ]
+            for index, attempt in sorted(self.alive):
+                self.under_way.append(self.last_event(index, attempt))
             self.alive.clear()
             self.now_s = max(self.now_s, self.ledger.wake_s or 0.0)
             self.tell(Tick())
         assert self.ledger.is_done
         assert sorted(self.closed) == [*range(N_TRIALS)]
+        assert all(count <= MOST_ATTEMPTS for count in self.attempts.values())
         assert self.ledger.handle(Tick(), self.now_s + 1e6) == []
 
 
@@ -360,6 +399,18 @@ def test_an_interrupt_ends_gracefully() -> None:
     assert first == [Close(index=0, status="KILLED", reason="interrupted")]
     assert second == [Close(index=1, status="FINISHED", reason="")]
     assert ledger.is_done
+
+
+def test_a_stalled_trial_that_is_interrupted_is_killed() -> None:
+    """It would have been tried again, but the sweep ends."""
+    clerk = Clerk(stall_s=10)
+    clerk.tell(Started(index=0, attempt=1))
+    clerk.tell(Tick(), after_s=10)
+    clerk.tell(Interrupted())
+
+    assert clerk.tell(Stopped(index=0, attempt=1)) == [
+        Close(index=0, status="KILLED", reason="interrupted")
+    ]
 
 
 def test_the_second_interrupt_waits_for_nothing() -> None:
