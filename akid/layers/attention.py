@@ -13,8 +13,7 @@ from akid.core.block import Block
 from akid.core.regularizers import Regularizer
 from akid.errors import ShapeError
 from akid.layers.inputs import several
-from akid.layers.options import BlockOptions
-from akid.layers.synapse import positive
+from akid.layers.options import BlockOptions, positive
 
 INIT_PARA: Final[Mapping[str, Any]] = {"name": "xavier"}
 

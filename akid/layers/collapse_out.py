@@ -9,7 +9,7 @@ from torch import Tensor
 
 from akid.core.block import Block
 from akid.errors import SetupError
-from akid.layers.inputs import channels_in_groups
+from akid.layers.inputs import groups_of_channels
 from akid.layers.options import BlockOptions
 
 TYPES = ("average_out", "maxout")
@@ -51,13 +51,7 @@ class CollapseOutLayer(Block):
         self.kind = type
 
     def _setup(self, inputs: Any) -> None:
-        if not isinstance(inputs, list | tuple):
-            channels_in_groups(inputs, self.group_size, who=self.label)
-            return
-        if not inputs:
-            raise SetupError(f"{self.label}: expected one tensor a group, got an empty list.")
-        for group in inputs:
-            channels_in_groups(group, 1, who=self.label)
+        groups_of_channels(inputs, self.group_size, who=self.label)
 
     def forward(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
         if isinstance(inputs, Tensor):

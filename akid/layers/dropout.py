@@ -57,12 +57,19 @@ class DropoutLayer(Block):
         return inputs * mask.mul_(1 / self.keep_prob)
 
     def _generator_on(self, device: torch.device) -> torch.Generator:
-        """Return the generator; after a move to another kind of device, one of the same seed."""
-        assert self._generator is not None
-        if self._generator.device.type != device.type:
-            seed = self._generator.initial_seed()
-            self._generator = torch.Generator(device=device).manual_seed(seed)
-        return self._generator
+        """Return the generator, after a move of the layer one on the new device.
+
+        It goes on from the old one's state, or, on another kind of device, starts from its seed.
+        """
+        old = self._generator
+        assert old is not None
+        if old.device == device:
+            return old
+        new = torch.Generator(device=device).manual_seed(old.initial_seed())
+        if old.device.type == device.type:
+            new.set_state(old.get_state())
+        self._generator = new
+        return new
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the generator's state, for `state_dict`."""

@@ -10,8 +10,8 @@ from torch.nn import functional
 from akid.core.regularizers import Regularizer
 from akid.errors import ShapeError
 from akid.layers.inputs import one_tensor
-from akid.layers.options import BlockOptions
-from akid.layers.synapse import DEFAULT_INIT_PARA, SynapseLayer, positive
+from akid.layers.options import BlockOptions, positive
+from akid.layers.synapse import DEFAULT_INIT_PARA, SynapseLayer
 
 
 class EmbeddingLayer(SynapseLayer):

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from akid.core.block import Block
-from akid.errors import SetupError
-from akid.layers.inputs import channels_in_groups
+from akid.layers.inputs import channels_in_groups, groups_of_channels
 from akid.layers.options import BlockOptions
 
 INITIAL_TEMPERATURE: Final = 10.0
@@ -119,14 +118,7 @@ class GroupSoftmaxLayer(_ChannelGroups):
         self.concat_output = concat_output
 
     def _setup(self, inputs: Any) -> None:
-        if not isinstance(inputs, list | tuple):
-            super()._setup(inputs)
-            return
-        if not inputs:
-            raise SetupError(f"{self.label}: expected one tensor a group, got an empty list.")
-        for group in inputs:
-            channels_in_groups(group, 1, who=self.label)
-        self._allocate_temperature(inputs[0])
+        self._allocate_temperature(groups_of_channels(inputs, self.group_size, who=self.label))
 
     def forward(self, inputs: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
         if isinstance(inputs, Tensor):

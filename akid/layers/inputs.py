@@ -68,6 +68,23 @@ def channels_in_groups(inputs: Any, group_size: int, *, who: str) -> Tensor:
     return tensor
 
 
+def groups_of_channels(inputs: Any, group_size: int, *, who: str) -> Tensor:
+    """Return the one tensor that a layer is given, or the first of a list with a group in each.
+
+    Raises:
+        SetupError: If it is neither, or the group's size is below 1.
+        ShapeError: If the channels do not divide into groups, or a group has no channels.
+    """
+    if not isinstance(inputs, list | tuple):
+        return channels_in_groups(inputs, group_size, who=who)
+    if not inputs:
+        raise SetupError(f"{who}: expected one tensor a group, got an empty list.")
+    for group in inputs:
+        channels_in_groups(group, 1, who=who)
+    first: Tensor = inputs[0]
+    return first
+
+
 def several(inputs: Any, *names: str, who: str, optional: int = 0) -> list[Tensor]:
     """Return the tensors that a layer of several inputs is given.
 

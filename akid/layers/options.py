@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Required, TypedDict
 
 from akid.core.regularizers import Regularizer
+from akid.errors import SetupError
 
 
 class BlockOptions(TypedDict, total=False):
@@ -23,3 +24,14 @@ class SynapseOptions(BlockOptions, total=False):
     wd: Mapping[str, Any] | Regularizer | None
     wd_on_bias: bool
     max_norm: float | None
+
+
+def positive(number: int, what: str, *, who: str) -> int:
+    """Return a number of channels and the like, if it is a whole number of 1 or more.
+
+    Raises:
+        SetupError: If it is not.
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise SetupError(f"{who}: expected {what} of 1 or more, got {what}={number!r}.")
+    return number

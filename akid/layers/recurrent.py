@@ -11,8 +11,7 @@ from akid.core import initializers, regularizers, seeding
 from akid.core.block import Block
 from akid.core.regularizers import Regularizer
 from akid.layers.inputs import tensor_of_rank
-from akid.layers.options import BlockOptions
-from akid.layers.synapse import positive
+from akid.layers.options import BlockOptions, positive
 
 INIT_PARA: Final[Mapping[str, Any]] = {"name": "xavier"}
 RECURRENT_INIT_PARA: Final[Mapping[str, Any]] = {"name": "orthogonal"}

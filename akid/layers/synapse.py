@@ -10,6 +10,7 @@ from akid.core import initializers, regularizers, seeding
 from akid.core.block import Block
 from akid.core.regularizers import Regularizer
 from akid.errors import SetupError
+from akid.layers.options import positive
 
 DEFAULT_INIT_PARA: Final[Mapping[str, Any]] = {"name": "truncated_normal", "stddev": 0.1}
 DEFAULT_WD: Final[Mapping[str, Any]] = {"type": "l2", "scale": 5e-4}
@@ -98,14 +99,3 @@ class SynapseLayer(Block):
         if self.initial_bias_value is not None:
             size, value = (self.out_channel_num,), float(self.initial_bias_value)
             self.biases = nn.Parameter(torch.full(size, value, device=like.device))
-
-
-def positive(number: int, what: str, *, who: str) -> int:
-    """Return a number of channels and the like, if it is a whole number of 1 or more.
-
-    Raises:
-        SetupError: If it is not.
-    """
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise SetupError(f"{who}: expected {what} of 1 or more, got {what}={number!r}.")
-    return number
