@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import pytest
 import torch
 from torch import nn
@@ -83,3 +85,27 @@ def test_export_needs_setup_and_a_block_that_is_there(tmp_path) -> None:
     brain.setup([torch.rand(8, 3), torch.rand(8, 4)])
     with pytest.raises(SetupError, match="got end_block='ip3'; known: 'ip1'"):
         export(brain, tmp_path / "x.pt2", end_block="ip3")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
+    """The endings that are known are listed."""
+    with pytest.raises(SetupError, match=r"one of \['.pt2', '.onnx'\], got path='.*brain.pth'"):
+        export(made(), tmp_path / "brain.pth")
+
+
+def test_an_onnx_model_computes_the_same_or_says_what_is_missing(tmp_path) -> None:
+    """ONNX's own evaluator agrees with the brain, where ONNX is installed."""
+    brain, path = made(), tmp_path / "brain.onnx"
+    brain.setup([torch.rand(8, 3), torch.rand(8, 4)])
+    if find_spec("onnx") is None or find_spec("onnxscript") is None:
+        with pytest.raises(SetupError, match="expected the packages onnx and onnxscript"):
+            export(brain, path)
+        return
+    from onnx.reference import ReferenceEvaluator
+
+    x = torch.rand(5, 3)
+    model = ReferenceEvaluator(str(export(brain, path)))
+    (result,) = model.run(None, {model.input_names[0]: x.numpy()})
+
+    expected = brain.eval()([x], end_block="ip2")
+    torch.testing.assert_close(torch.from_numpy(result), expected)
