@@ -1,1 +1,1 @@
-"""Looking inside: filters, feature maps, curves and the graph of blocks."""
+"""Looking inside of a kid: pictures of filters, feature maps, training dynamics and the graph."""
