@@ -61,6 +61,7 @@ _MODULES: Final = {
     "akid.layers.self_normalized_convolution": ("SelfNormalizedConvolutionLayer",),
     "akid.layers.synapse": ("SynapseLayer",),
     "akid.layers.transposed_convolution": ("TransposedConvolutionLayer",),
+    "akid.observing.observer": ("Observer",),
     "akid.sensing.datasets.digits": ("DigitsFeedSource",),
     "akid.sensing.datasets.fashion_mnist": ("FashionMNISTFeedSource",),
     "akid.sensing.datasets.idx_source": ("IDXFeedSource",),
