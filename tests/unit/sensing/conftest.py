@@ -1,6 +1,5 @@
 """Fixtures of the sensing room's tests."""
 
-import os
 import struct
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 
 from akid.sensing import prepared
-from akid.sensing.datasets.location import data_path
 
 
 @pytest.fixture(autouse=True)
@@ -16,22 +14,6 @@ def _empty_shelf():
     prepared.forget()
     yield
     prepared.forget()
-
-
-@pytest.fixture
-def real_data():
-    """Return a function that gives a folder of real data, or skips the test where there is none."""
-
-    def find(folder: str) -> Path:
-        path = Path(data_path(), folder)
-        if not path.is_dir() or not any(path.iterdir()):
-            message = f"no real data at {path}: set AKID_DATA_PATH"
-            if os.environ.get("AKID_REQUIRE_DATA") == "1":
-                pytest.fail(message)
-            pytest.skip(message)
-        return path
-
-    return find
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
