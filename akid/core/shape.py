@@ -1,6 +1,7 @@
 """Shape: the arithmetic of sizes, strides and padding, with TensorFlow's SAME and VALID. Pure."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Final, Literal, TypeAlias, cast
 
 from akid.errors import SetupError, ShapeError
@@ -31,7 +32,7 @@ def to_pair(size: Size, *, who: str, what: str, minimum: int = 1) -> tuple[int, 
     (5, 3)
     """
     sides = _integers(size)
-    if len(sides) == 1 and isinstance(size, int):
+    if len(sides) == 1 and isinstance(size, Integral):
         sides = (sides[0], sides[0])
     elif len(sides) == 4 and sides[0] == sides[3] == 1:
         sides = sides[1:3]
@@ -64,12 +65,13 @@ def to_length(size: Size, *, who: str, what: str, minimum: int = 1) -> int:
 
 
 def _integers(size: Size) -> tuple[int, ...]:
-    numbers = (
-        (size,) if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
-    )
-    if any(isinstance(number, bool) or not isinstance(number, int) for number in numbers):
+    if isinstance(size, Integral):
+        numbers: tuple[int, ...] = (int(size),) if not isinstance(size, bool) else ()
+    else:
+        numbers = tuple(size) if isinstance(size, Sequence) else ()
+    if any(isinstance(number, bool) or not isinstance(number, Integral) for number in numbers):
         return ()
-    return numbers
+    return tuple(map(int, numbers))
 
 
 def to_padding(padding: str, *, who: str) -> Padding:

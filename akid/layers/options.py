@@ -1,6 +1,7 @@
 """Options: the keyword arguments that layers share, typed so that mypy sees a wrong one."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, Required, TypedDict
 
 from akid.core.regularizers import Regularizer
@@ -32,6 +33,6 @@ def positive(number: int, what: str, *, who: str) -> int:
     Raises:
         SetupError: If it is not.
     """
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
         raise SetupError(f"{who}: expected {what} of 1 or more, got {what}={number!r}.")
-    return number
+    return int(number)

@@ -1,5 +1,6 @@
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from akid.core.shape import (
 from akid.errors import SetupError, ShapeError
 
 
-@pytest.mark.parametrize("size", [5, [5, 5], (5, 5), [1, 5, 5, 1]])
+@pytest.mark.parametrize("size", [5, [5, 5], (5, 5), [1, 5, 5, 1], np.int64(5), [np.int32(5), 5]])
 def test_the_documented_forms_of_a_size_mean_the_same(size) -> None:
     """An int, a pair and the four-element form give (height, width)."""
     assert to_pair(size, who="conv1", what="ksize") == (5, 5)
