@@ -112,14 +112,16 @@ class BatchNormalizationLayer(Block):
         gamma = self.gamma
         if gamma is not None and self.share_gamma:
             gamma = gamma.expand(inputs.shape[1])
+        # One value a channel has no variance: a last batch of one example is normalised as later.
+        learns = self.training and inputs.numel() > inputs.shape[1]
         return functional.batch_norm(
             inputs,
             self.running_mean,
             self.running_var,
             gamma,
             self.beta,
-            self.training or not self.track_running_stats,
-            self._weight_of_the_batch() if self.training else 0.0,
+            learns or not self.track_running_stats,
+            self._weight_of_the_batch() if learns else 0.0,
             self.eps,
         )
 

@@ -118,3 +118,15 @@ def test_wrong_arguments_and_inputs_are_refused() -> None:
         BatchNormalizationLayer().setup(torch.zeros(3))
     with pytest.raises(ShapeError, match="expected channels"):
         BatchNormalizationLayer().setup(torch.zeros(3, 0))
+
+
+def test_a_training_batch_of_one_value_a_channel_is_normalised_by_what_was_seen_before() -> None:
+    """An epoch whose last batch is a single example trains on; the running statistics stay."""
+    layer = BatchNormalizationLayer(name="bn")
+    layer(torch.randn(8, 3))
+    mean = layer.running_mean.clone()
+
+    one = layer(torch.ones(1, 3))
+
+    assert torch.equal(layer.running_mean, mean)
+    assert torch.equal(one, layer.eval()(torch.ones(1, 3)))
