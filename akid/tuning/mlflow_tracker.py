@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from akid.errors import TrackingError
 from akid.tuning.plan import KnownRun
-from akid.tuning.tracking import Metrics, Tracker, TrialEnd
+from akid.tuning.tracking import WHEN, Metrics, Tracker, TrialEnd
 from akid.tuning.trial import Trial
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ _BATCH_PARAMS: Final = 100
 _MAX_PARAM_CHARS: Final = 6000
 _PAGE_RUNS: Final = 1000
 _MLFLOW_STATUS: Final = {"FINISHED": "FINISHED", "KILLED": "KILLED", "RUNNING": "RUNNING"}
-_NOT_METRICS: Final = frozenset({"step", "time_s"})
 
 
 class MlflowTracker(Tracker):
@@ -151,7 +150,7 @@ class MlflowTracker(Tracker):
             Metric(name, float(value), int(row["time_s"] * 1000), int(row["step"]))
             for row in rows
             for name, value in row.items()
-            if name not in _NOT_METRICS
+            if name not in WHEN
         ]
         with _translated(f"write metrics of run {run_id} to {self.uri!r}"):
             for first in range(0, len(metrics), _BATCH_METRICS):

@@ -19,7 +19,7 @@ from akid.tuning.mlflow_tracker import MlflowTracker, default_uri
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
 from akid.tuning.results import TrialRecord
-from akid.tuning.tracking import TrackingWriter, TrialEnd
+from akid.tuning.tracking import WHEN, TrackingWriter, TrialEnd
 from akid.tuning.trial import Trial, script
 
 if TYPE_CHECKING:
@@ -158,17 +158,21 @@ class Sweep:
         writer = TrackingWriter(tracker, parent_id=parent_id)
         state = SweepState(waiting=len(trials), known=len(plan.skipped))
         folder = self._options.folder / self.experiment.name
-        with open_progress(state, metric=self.experiment.metric) as progress:
-            conductor = _Conductor(trials, writer, progress, folder=folder, tags=tags)
-            with conductor.interruptible():
-                run.run_trials(
-                    trials,
-                    conductor,
-                    name=f"sweep-{parent_id[:8]}",
-                    folder=folder,
-                    max_concurrent=self._options.max_concurrent,
-                )
-            conductor.end_open_trials()
+        try:
+            with open_progress(state, metric=self.experiment.metric) as progress:
+                conductor = _Conductor(trials, writer, progress, folder=folder, tags=tags)
+                with conductor.in_charge():
+                    run.run_trials(
+                        trials,
+                        conductor,
+                        name=f"sweep-{parent_id[:8]}",
+                        folder=folder,
+                        max_concurrent=self._options.max_concurrent,
+                    )
+        except BaseException:
+            writer.close()
+            tracker.end_sweep(parent_id, status="FAILED", summary={})
+            raise
         untracked = writer.close()
         ended = {
             index: replace(record, run_id=writer.run_ids.get(index))
@@ -207,12 +211,18 @@ class _Conductor:
         self._last_rows: dict[int, dict[str, float]] = {}
 
     @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let a second Ctrl-C end the trials at once, and still write what is known of them."""
+    def in_charge(self) -> Iterator[None]:
+        """Close every trial at the end, also after a second Ctrl-C, which ends all at once.
+
+        Yields:
+            None.
+        """
         try:
             yield
         except KeyboardInterrupt:
             logger.warning("interrupted at once; unfinished trials are marked KILLED")
+        finally:
+            self._end_open_trials()
 
     def on_start(self, position: int) -> None:
         if position in self._open:
@@ -231,7 +241,7 @@ class _Conductor:
     def on_finish(self, position: int, outcome: "Outcome") -> None:
         record = replace(
             self._record(position, "FINISHED"),
-            final=outcome.final,
+            final=_metrics(outcome.final),
             best=outcome.best,
             test=outcome.test,
             duration_s=outcome.duration_s,
@@ -244,7 +254,7 @@ class _Conductor:
         record = replace(self._record(position, status), error=error)
         self._end(position, record, f"{status}: {crash.message}")
 
-    def end_open_trials(self) -> None:
+    def _end_open_trials(self) -> None:
         """Close the trials that an interruption has ended, and those that it kept from starting."""
         for position in sorted(self._open):
             self._end(position, self._record(position, "KILLED"), "KILLED")
@@ -286,7 +296,7 @@ class _Conductor:
 
     def _record(self, position: int, status: str) -> TrialRecord:
         trial = self._trials[position]
-        return _record(trial, status, final=self._last_rows.get(position, {}))
+        return _record(trial, status, final=_metrics(self._last_rows.get(position, {})))
 
 
 def _records(plan: Plan, ended: Mapping[int, TrialRecord]) -> list[TrialRecord]:
@@ -344,6 +354,10 @@ def _sweep_texts(experiment: Experiment) -> dict[str, str]:
     if diff:
         texts["uncommitted.diff"] = diff
     return texts
+
+
+def _metrics(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name not in WHEN}
 
 
 def _shown(metrics: Mapping[str, float]) -> str:

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 _GATHER_S: Final = 0.5  # rows that arrive within this time go into one batch
 _RETRY_PAUSES_S: Final = (0.5, 2.0, 8.0)
 
+WHEN: Final = frozenset({"step", "time_s"})
+"""The entries of a row that say when it was recorded; all others are metrics."""
+
 Metrics = Mapping[str, float]
 
 

@@ -162,9 +162,11 @@ def _wait_until(is_so: Callable[[], bool], what: str) -> None:
 
 
 def _living_actors() -> list:
+    import ray
     from ray.util.state import list_actors
 
-    return [actor for actor in list_actors() if actor.state != "DEAD"]
+    here = ray.get_runtime_context().gcs_address  # there may be other clusters on this machine
+    return [actor for actor in list_actors(address=here) if actor.state != "DEAD"]
 
 
 def _placement_groups() -> list:

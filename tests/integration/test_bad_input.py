@@ -29,8 +29,8 @@ def setup():
             ["experiment_file.py, line 3"],
         ),
         (
-            "opt_paras_list = [{'lr': 1}]\n\ndef setup():\n    {{ opt_paras['lr'] }}.at = 1\n    return 1",
-            ["experiment_file.py", "1.at = 1", "A hole is filled with a Python literal"],
+            "opt_paras_list = [{'lr': 1}]\ndef setup():\n    return {{ opt_paras['lr'] }}.at",
+            ["experiment_file.py", "return 1.at", "A hole is filled with a Python literal"],
         ),
         ("opt_paras_lst = [{'lr': 0.1}]" + SETUP, ["opt_paras_lst", "Did you mean opt_paras_list"]),
     ],

@@ -1,6 +1,7 @@
 """What a trial leaves behind in its process, and the threads and devices it gets."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_a_process_serves_many_trials_until_one_leaves_a_thread(seen) -> None:
 
 def test_max_concurrent_1_is_one_at_a_time(seen) -> None:
     """In the documented order, too."""
-    assert all(a["ended_s"] < b["began_s"] for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a["ended_s"] < b["began_s"] for a, b in pairwise(seen))
 
 
 def test_a_trial_has_its_cpus_as_threads_and_its_own_gpus(place, cluster) -> None:
