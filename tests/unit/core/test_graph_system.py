@@ -4,7 +4,7 @@ import weakref
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -281,13 +281,12 @@ nodes = st.integers(1, 8).flatmap(
 )
 
 
-@given(nodes, st.booleans())
-def test_a_random_graph_gives_what_a_plain_evaluation_gives(graph, keep: bool) -> None:
-    """Whatever the wires, the result equals that of evaluating the graph node by node."""
+def graph_of(nodes) -> tuple[GraphSystem, list[torch.Tensor], list[torch.Tensor]]:
+    """A system, its inputs, and what a plain evaluation of its last node gives."""
     inputs = [one(1.0), one(2.0)]
     blocks: list[Block] = []
     outputs: list[list[torch.Tensor]] = []
-    for splits, wires in graph:
+    for splits, wires in nodes:
         sources, entries = [], []
         for node, idx in wires:
             if node < 0:
@@ -302,13 +301,43 @@ def test_a_random_graph_gives_what_a_plain_evaluation_gives(graph, keep: bool) -
         blocks.append(kind(name=f"n{len(blocks)}", inputs=entries or None))
         result = kind()(sources if len(sources) > 1 else sources[0])
         outputs.append(result if isinstance(result, list) else [result])
-    system = wired(*blocks)
+    return wired(*blocks), inputs, outputs[-1]
+
+
+def listed(signal) -> list[float]:
+    return [tensor.item() for tensor in (signal if isinstance(signal, list) else [signal])]
+
+
+@settings(deadline=None)
+@given(nodes, st.booleans())
+def test_a_random_graph_gives_what_a_plain_evaluation_gives(graph, keep: bool) -> None:
+    """Whatever the wires, the result equals that of evaluating the graph node by node."""
+    system, inputs, expected = graph_of(graph)
     system.keep_data = keep
 
-    result = system(inputs)
+    assert listed(system(inputs)) == listed(expected)
 
-    listed = result if isinstance(result, list) else [result]
-    assert [tensor.item() for tensor in listed] == [tensor.item() for tensor in outputs[-1]]
+
+@settings(deadline=None)
+@given(nodes, st.data())
+def test_a_random_part_of_a_random_graph_gives_what_the_whole_gives(graph, data) -> None:
+    """Started anywhere, with what came before injected, and ended anywhere later."""
+    system, inputs, _ = graph_of(graph)
+    system(inputs)
+    whole = {name: block.data for name, block in system.blocks.items()}
+    names = list(whole)
+    start = data.draw(st.integers(0, len(names) - 1))
+    end = data.draw(st.integers(start, len(names) - 1))
+    signal = system._feeds[start].take(system._kept.values)
+
+    part = system(
+        signal,
+        start_block=names[start],
+        end_block=names[end],
+        injected_data={"system_in": inputs} | {name: whole[name] for name in names[:start]},
+    )
+
+    assert listed(part) == listed(whole[names[end]])
 
 
 def test_a_compiled_graph_gives_the_same() -> None:

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akid.core.plan import Feed, feed_of, num_inputs, steps_of
@@ -28,6 +28,7 @@ feeds = st.integers(1, 6).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(feeds)
 def test_every_slot_is_freed_once_after_its_last_use(reads) -> None:
     """Nothing is freed before it is read for the last time, and the result never."""

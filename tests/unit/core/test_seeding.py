@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akid.core import seeding
@@ -8,6 +8,7 @@ from akid.core import seeding
 parts = st.one_of(st.text(max_size=8), st.integers(0, 999))
 
 
+@settings(deadline=None)
 @given(st.integers(), st.lists(parts, max_size=4), st.lists(parts, max_size=4))
 def test_streams_differ_exactly_when_their_paths_differ(seed, path, other) -> None:
     """A seed and a path name one stream, always the same."""

@@ -29,6 +29,11 @@ class Double(Block):
         return 2 * x
 
 
+class First(Block):
+    def forward(self, inputs):
+        return inputs[0]
+
+
 class Mode(Block):
     """Gives 1 while it trains, 0 otherwise."""
 
@@ -212,3 +217,30 @@ def test_copies_are_independent() -> None:
 def test_a_loop_over_a_system_gives_its_blocks() -> None:
     """Systems are iterable, in order."""
     assert [block.name for block in sequence(Double(), Linear())] == ["double1", "ip1"]
+
+
+def test_a_twin_shares_the_weights_and_nothing_else() -> None:
+    """A run of the twin leaves no data in the system, whose weights it sees."""
+    system = sequence(Linear(name="ip"))
+    system.setup(torch.ones(2, 5))
+
+    twin = system.twin()
+    twin(torch.ones(4, 5))
+
+    assert twin.get_layer_by_name("ip").weights is system.get_layer_by_name("ip").weights
+    with pytest.raises(SetupError, match="expected kept data"):
+        _ = system.get_layer_by_name("ip").data
+
+
+def test_example_inputs_have_the_form_of_those_of_setup() -> None:
+    """One tensor stays one; in a list, what is no batch keeps its shape."""
+    one, several = sequence(Double()), sequence(First())
+    one.setup(torch.ones(8, 3))
+    several.setup([torch.ones(8, 3), torch.ones(8, dtype=torch.int64), torch.ones(5)])
+
+    assert one.example_inputs(sample_num=4).shape == (4, 3)
+    examples = several.example_inputs()
+    assert [tuple(x.shape) for x in examples] == [(1, 3), (1,), (5,)]
+    assert examples[1].dtype == torch.int64
+    with pytest.raises(SetupError, match="expected a setup with tensors"):
+        SequentialSystem().example_inputs()
