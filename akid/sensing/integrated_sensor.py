@@ -114,7 +114,7 @@ class IntegratedSensor(FeedSensor):
         feed = self._feed("train")
         generator = self._generator("train", *cursor)
         if isinstance(feed, TensorFeed):
-            return self.jokers.play(feed.tensors, indices, generator)
+            return self.jokers.play(feed.tensors, indices, generator, pixels=feed.pixels)
         return self.jokers.play(feed.pick(indices), None, generator)
 
     def _played(self, split: str, batches: Iterator[list[Tensor]]) -> Iterator[list[Tensor]]:
