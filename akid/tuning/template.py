@@ -187,6 +187,9 @@ class Template:
             raise self._fail(
                 f"the template can't be read: {error.message}", error.lineno
             ) from error
+        except (SyntaxError, RecursionError) as error:  # of the Python that jinja makes of it
+            what = f"a hole or a statement is not one that jinja can use: {error}"
+            raise self._fail(what) from error
 
     def _refuse_other_statements(self, node: nodes.Node) -> None:
         if isinstance(node, nodes.Stmt) and not isinstance(node, _ALLOWEDSTATEMENTS):

@@ -93,6 +93,7 @@ def test_the_last_endif_belongs_to_setup(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("def setup(:", "line 1: expected Python, got: "),
+        ("x = yield 3", "line 1: expected Python, got: 'yield' outside function"),
         ("def setup():\n    {% if a %}\n", "Statements of the template are comment lines: #% if"),
         ("def build():\n    return 1", "named setup, at the top level of the file"),
         ("def build():\n    return 1", "Functions found: build."),
