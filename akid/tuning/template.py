@@ -25,7 +25,7 @@ from akid.tuning.names import undefined_names
 from akid.tuning.signature import FILLED, parse_setup, wrapper
 
 _HOLE: Final = "\x00"  # before the text that a hole gives; Python source never holds it
-_ALLOWEDSTATEMENTS: Final = (nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign)
+_ALLOWED: Final = (nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +192,7 @@ class Template:
             raise self._fail(what) from error
 
     def _refuse_other_statements(self, node: nodes.Node) -> None:
-        if isinstance(node, nodes.Stmt) and not isinstance(node, _ALLOWEDSTATEMENTS):
+        if isinstance(node, nodes.Stmt) and not isinstance(node, _ALLOWED):
             kind = type(node).__name__.lower()
             raise self._fail(f"expected the statements if, for and set, got {kind}", node.lineno)
         for inner in node.iter_child_nodes():
