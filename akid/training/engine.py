@@ -20,6 +20,7 @@ from akid.training.kongfu import KongFu
 EngineSpec: TypeAlias = "str | Mapping[str, Any] | Engine"
 
 _ENGINES: Final[dict[str, tuple[str, str]]] = {
+    "data_parallel": ("akid.training.ray_engine", "DataParallelEngine"),
     "single": ("akid.training.single_engine", "SingleEngine"),
 }
 """The module and the class of each engine by name; a module is loaded when it is asked for."""
@@ -45,9 +46,28 @@ class Engine(Block):
 
     Attributes:
         device: Where the brain and the batches shall lie.
+        is_elsewhere: Whether practice happens in other processes: a kid then calls `practise_all`
+            in place of its own loop.
+        is_chief: Whether this process writes the files of the run; one of all workers does.
     """
 
     device: torch.device
+    is_elsewhere: bool = False
+    is_chief: bool = True
+
+    def practise_all(self, kid: Any, *, resumes: bool) -> None:
+        """Have all of a practice done in other processes; for an engine that `is_elsewhere`.
+
+        Args:
+            kid: The kid, set up. It is like the one that practises there whenever a hook of it is
+                called, and at the end.
+            resumes: Whether to go on from the newest checkpoint.
+        """
+        raise NotImplementedError(f"{self.label}: practises in this process.")
+
+    def total(self, value: float) -> float:
+        """Return the sum of a number over all processes that practise together."""
+        return value
 
     @abstractmethod
     def step(self, batch: list[Tensor], *, measure: bool = False) -> None:

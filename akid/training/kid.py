@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, final
@@ -238,6 +238,8 @@ class Kid(Block):
         self.setup()
         if continue_from_chk_point is None:
             continue_from_chk_point = self.continue_from_chk_point
+        if self.engine.is_elsewhere:
+            return self._practise_elsewhere(resumes=continue_from_chk_point)
         with (
             seeding.seed_scope(self.seed),
             self._journal.writing_to(self._log_path(resumes=continue_from_chk_point)),
@@ -273,6 +275,45 @@ class Kid(Block):
         metrics = self.engine.evaluate(self.sensor.epoch(split))
         return {f"{split}_{name}": value for name, value in metrics.items()}
 
+    # A practice in other processes.
+
+    def _practise_elsewhere(self, *, resumes: bool) -> Report:
+        self._log_path(resumes=resumes)
+        assert self.log_dir is not None
+        self._folder = CheckpointFolder(Path(self.log_dir, "model"), keep=self.num_chk_points)
+        self._is_stopping = False
+        self.rows = []
+        self.engine.practise_all(self, resumes=resumes)
+        self._call(self.hooks.on_train_end)
+        assert self.report is not None
+        return self.report
+
+    def likeness(self, *, is_whole: bool) -> dict[str, Any]:
+        """Return what makes another kid of the same parts like this one.
+
+        Args:
+            is_whole: Whether with all weights, or only what is counted and recorded.
+        """
+        found = {"last_row": self.last_row, "checkpoint_path": self.checkpoint_path}
+        if not is_whole:
+            return {**found, "counts": self.get_extra_state()}
+        return {**found, "report": self.report, "state": self.state_dict(), "best": self._best}
+
+    def resemble(self, likeness: Mapping[str, Any]) -> None:
+        """Become like the kid that gave the likeness."""
+        self.last_row = likeness["last_row"]
+        self.checkpoint_path = likeness["checkpoint_path"]
+        if "counts" in likeness:
+            self.set_extra_state(likeness["counts"])
+            return
+        self.report, self._best = likeness["report"], likeness["best"]
+        self.load_state_dict(likeness["state"])
+
+    def react(self, event: str) -> bool:
+        """Call the hooks of an event, such as "on_epoch_end"; say whether practice shall end."""
+        self._call(getattr(self.hooks, event))
+        return self._is_stopping
+
     # The parts of practice, in order.
 
     def _log_path(self, *, resumes: bool) -> Path | None:
@@ -296,7 +337,7 @@ class Kid(Block):
             resuming.resume(
                 self, self._folder, brain=self.brain, best=self._best, journal=self._journal
             )
-        elif self.clock.step == 0 and self.save_chk_point and (aside := self._folder.set_aside()):
+        elif self._is_fresh_writer() and (aside := self._folder.set_aside()):
             self._journal.warning(f"an earlier run's checkpoints lie in {aside} now")
         self._steps_per_epoch = self.sensor.num_batches_per_epoch_train
         self._last_step = self.max_steps or (self.max_epoch or 0) * self._steps_per_epoch
@@ -309,6 +350,9 @@ class Kid(Block):
         if self.clock.step == 0 and self.clock.step < self._last_step:
             self._log_validation()
         self._speed = Speedometer()
+
+    def _is_fresh_writer(self) -> bool:
+        return self.clock.step == 0 and self.save_chk_point and self.engine.is_chief
 
     def _step(self) -> None:
         batch = self.sensor.next_batch()
@@ -333,7 +377,7 @@ class Kid(Block):
 
     def _end(self, begin_s: float) -> Report:
         self._log_validation()
-        samples_per_s = self._speed.total()
+        samples_per_s = self.engine.total(self._speed.total())
         test = self._test()
         self.report = Report(
             final={**self._last_rows["train"], **self._last_rows["val"]},
@@ -361,7 +405,7 @@ class Kid(Block):
         metrics = self.engine.measurements()
         row: Row = {"step": self.clock.step, "epoch": self.clock.epoch, "lr": self.kongfu.lr}
         row |= {f"train_{name}": value for name, value in metrics.items()}
-        row["samples_per_s"] = self._speed.lap()
+        row["samples_per_s"] = self.engine.total(self._speed.lap())
         with self._speed.pause():
             self._record("train", row)
             if self.do_batch_monitoring:
@@ -418,10 +462,14 @@ class Kid(Block):
     # Checkpoints.
 
     def save_checkpoint(self, *, is_best: bool = False) -> Path:
-        """Write a checkpoint of everything, and return its path; hooks may call this."""
-        self.checkpoint_path = self._folder.write(
-            self.state_dict(), step=self.clock.step, is_best=is_best
-        )
+        """Write a checkpoint of everything, and return its path; hooks may call this.
+
+        Of several processes that practise together, the chief's writes.
+        """
+        step = self.clock.step
+        self.checkpoint_path = self._folder.path_of(step)
+        if self.engine.is_chief:
+            self._folder.write(self.state_dict(), step=step, is_best=is_best)
         self._call(self.hooks.on_checkpoint)
         return self.checkpoint_path
 

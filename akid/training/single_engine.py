@@ -16,6 +16,7 @@ from akid.training import divergence
 from akid.training.divergence import Guard
 from akid.training.engine import Engine, EngineParts
 from akid.training.tally import Tally
+from akid.training.team import Alone, Team
 
 _PRECISIONS: Final = {
     "float32": None,
@@ -36,6 +37,9 @@ class SingleEngine(Engine):
             small gradients are not lost, and an update whose gradients overflow is left out.
         compile: Whether `torch.compile` shall compile the brain, or the arguments for it, such as
             `{"mode": "reduce-overhead"}`.
+
+    Attributes:
+        team: Those who compute a step together with this engine, each a part of the batch.
 
     Raises:
         SetupError: If the precision is unknown.
@@ -61,12 +65,18 @@ class SingleEngine(Engine):
         self.precision = precision
         self.compile_arguments = {} if compile is True else compile
         self._scaler = GradScaler(self.device.type) if precision == "float16" else None
+        self.team: Team = Alone()
         self._batch: list[Tensor] = []
         self._tally = Tally()
 
     def _setup(self, inputs: EngineParts) -> None:
         # Not as attributes of their own: they would become submodules, here and in the kid.
         self._parts = inputs
+        self._statistics = [
+            buffer
+            for name, buffer in inputs.brain.named_buffers()
+            if name.rpartition(".")[2].startswith("running_")
+        ]
         self._guard = Guard(inputs.brain, device=self.device)
         self._propagate: Callable[[list[Tensor]], Any] = inputs.brain.__call__
         if self.compile_arguments is not False:
@@ -78,6 +88,14 @@ class SingleEngine(Engine):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=dtype)
 
+    @property
+    def is_chief(self) -> bool:  # type: ignore[override]
+        """Whether this process writes the files of the run."""
+        return self.team.is_chief
+
+    def total(self, value: float) -> float:
+        return self.team.sum(value)
+
     def forward(self, inputs: Signal) -> Any:
         """Propagate a batch through the brain."""
         return self._parts.brain(inputs)
@@ -88,10 +106,13 @@ class SingleEngine(Engine):
         if measure:
             self._tally = Tally()
         parts.kongfu.optimizer.zero_grad(set_to_none=True)
-        if parts.kongfu.accumulate == 1:
+        if not len(batch[0]):
+            pass  # a small batch at the end of an epoch leaves nothing for some of a team
+        elif parts.kongfu.accumulate == 1:
             self._backpropagate(batch, measure=measure)
         else:
             self._backpropagate_in_pieces(batch, measure=measure)
+        self.team.average(parts.kongfu.parameters_to_improve, self._statistics, len(batch[0]))
         if self._scaler is not None:
             self._scaler.unscale_(parts.kongfu.optimizer)
         if not parts.kongfu.decays_weights:
@@ -126,7 +147,7 @@ class SingleEngine(Engine):
 
     def measurements(self) -> dict[str, float]:
         self._guard.check(self._batch)
-        return self._tally.means()
+        return self.team.join(self._tally).means()
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[list[Tensor]]) -> dict[str, float]:
@@ -142,7 +163,7 @@ class SingleEngine(Engine):
                 with self._autocast():
                     self._propagate(batch)
                 tally.add(len(batch[0]), {"loss": brain.data_loss, **brain.evals})
-            means = _with_penalty(tally.means(), brain)
+            means = _with_penalty(self.team.join(tally).means(), brain)
             return self._checked(means, batch)
         finally:
             brain.keep_data = kept

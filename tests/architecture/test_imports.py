@@ -15,6 +15,8 @@ VENDORS = {
         "tuning/run.py",
         "tuning/worker.py",
         "training/ray_engine.py",
+        "training/ray_group.py",
+        "training/ray_worker.py",
     },
     "mlflow": {"tuning/mlflow_tracker.py"},
     "jinja2": {"tuning/template.py"},

@@ -732,7 +732,7 @@ def test_batch_monitoring_shows_the_first_batch_again_and_again(make_kid: MakeKi
         ({"val_log_step": 0}, "val_log_step as an integer from 1, got val_log_step=0"),
         ({"train_log_step": 1.5}, "train_log_step as an integer from 1"),
         ({"max_steps": -1}, "max_steps as an integer from 0"),
-        ({"engine": "many"}, r"Engine: expected a name among \['single'.*got name='many'"),
+        ({"engine": "many"}, r"Engine: expected a name among .*'single'.*got name='many'"),
     ],
 )
 def test_wrong_arguments_are_refused(

@@ -1,0 +1,183 @@
+"""DataParallelEngine: each mini-batch is split over the workers of a Ray Train worker group.
+
+The kid that `practice` was called on does not compute. It is copied to the workers of a
+`TorchTrainer`; each copy goes through the kid's loop with its part of every batch, the gradients
+are averaged over the workers in each step, so all copies stay the same. Rank 0 writes the files and
+tells the kid here what happens, through an actor; the hooks are called here.
+"""
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, final
+
+import ray
+import torch
+from torch import Tensor
+
+from akid.cluster import connection
+from akid.core.block import Signal
+from akid.errors import ResourceError, SetupError
+from akid.sensing.sensor import FeedSensor
+from akid.training.engine import Engine, EngineParts
+from akid.training.kid import Kid
+from akid.training.ray_group import Performance
+from akid.training.single_engine import SingleEngine
+from akid.training.team import WorkerLostError
+
+
+@final
+class DataParallelEngine(Engine):
+    """Splits each mini-batch over workers and averages their gradients ("data_parallel").
+
+    The result is that of the single engine, but for what hangs on a worker's part of the batch:
+    batch normalisation takes the mean and the variance of each worker's part (its running averages
+    are averaged over the workers), and dropout and jokers draw from streams of their own in each
+    worker. A validation counts each sample once.
+
+    Hooks are called in the calling process, on a kid that is like those of the workers at that
+    moment. Of what a hook changes, only `kid.stop()` and `kid.kongfu.lr_value` reach the workers.
+
+    Args:
+        name: The block's name.
+        num_gpu: The number of workers: each has a GPU, or a CPU where there are no GPUs.
+        gpu_num: The same by its other name.
+        device: "cpu" for workers without GPUs where there are some. A `validate` outside of a
+            practice is computed on the CPU of the calling process.
+        cpu_num_per_worker: How many CPUs of the cluster each worker takes; a fraction is allowed.
+        max_restarts: How many times to start again from the last checkpoint after a worker died.
+        precision: See `SingleEngine`.
+        compile: See `SingleEngine`.
+
+    Raises:
+        SetupError: If a number is not legal, or both names of the number are given.
+    """
+
+    is_elsewhere = True
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        num_gpu: int | None = None,
+        gpu_num: int | None = None,
+        device: torch.device | str | None = None,
+        cpu_num_per_worker: float = 1,
+        max_restarts: int = 0,
+        precision: str = "float32",
+        compile: bool | Mapping[str, Any] = False,  # noqa: A002 (torch's own word)
+    ) -> None:
+        super().__init__(name)
+        if num_gpu is not None and gpu_num is not None:
+            raise SetupError(
+                "Engine 'data_parallel': expected num_gpu or gpu_num, got both,"
+                f" num_gpu={num_gpu!r} and gpu_num={gpu_num!r}."
+            )
+        self.num_workers = next((n for n in (num_gpu, gpu_num) if n is not None), 2)
+        self.cpu_num_per_worker = cpu_num_per_worker
+        self.max_restarts = max_restarts
+        self._check_counts()
+        self.wants_gpus = device is None or torch.device(device).type == "cuda"
+        self.device = torch.device("cpu")
+        self._options: dict[str, Any] = {"precision": precision, "compile": compile}
+        # In a tuple, as an attribute of its own it would become a submodule.
+        self._local = (SingleEngine(device="cpu", **self._options),)
+
+    def _check_counts(self) -> None:
+        for argument, value, least in (
+            ("num_gpu", self.num_workers, 1),
+            ("max_restarts", self.max_restarts, 0),
+        ):
+            if type(value) is not int or value < least:
+                raise SetupError(
+                    f"Engine 'data_parallel': expected {argument} as an integer from {least},"
+                    f" got {argument}={value!r}."
+                )
+        if not self.cpu_num_per_worker > 0:
+            raise SetupError(
+                "Engine 'data_parallel': expected cpu_num_per_worker above 0,"
+                f" got cpu_num_per_worker={self.cpu_num_per_worker!r}."
+            )
+
+    def practise_all(self, kid: Any, *, resumes: bool) -> None:
+        """Practise on a worker group, which is started for this and ended afterwards.
+
+        Raises:
+            SetupError: If the kid can't practise on several workers.
+            ResourceError: If the cluster does not have the workers' CPUs or GPUs.
+            TrainingError: If a worker died, and that too often.
+            Exception: Whatever a worker or a hook raised, as it is.
+        """
+        _check(kid)
+        num_cpus = max(os.cpu_count() or 1, math.ceil(self.num_workers * self.cpu_num_per_worker))
+        with connection.connect(num_cpus=None if connection.is_connected() else num_cpus):
+            resources = self._resources()
+            for restarts_left in reversed(range(self.max_restarts + 1)):
+                performance = Performance(kid, self._options, resources, self.num_workers)
+                try:
+                    performance.run(resumes=resumes)
+                    break
+                except WorkerLostError as error:
+                    if not restarts_left:
+                        raise
+                    kid.log(f"starts again from the last checkpoint: {error}")
+                    resumes = resumes or performance.has_begun
+
+    def _resources(self) -> dict[str, float]:
+        """Return what each worker takes.
+
+        Raises:
+            ResourceError: If the cluster has less than all of them need.
+        """
+        there = ray.cluster_resources()
+        resources = {"CPU": self.cpu_num_per_worker}
+        if self.wants_gpus and torch.version.cuda is not None and there.get("GPU", 0) > 0:
+            resources["GPU"] = 1
+        for kind, number in resources.items():
+            if there.get(kind, 0) < number * self.num_workers:
+                raise ResourceError(
+                    f"Engine 'data_parallel': expected a cluster with {kind} ="
+                    f" {number * self.num_workers:g} for num_gpu={self.num_workers}, got one with"
+                    f" {kind} = {there.get(kind, 0):g}. Ask for fewer workers, or with"
+                    " cpu_num_per_worker for less for each."
+                )
+        return resources
+
+    # What is computed outside of a practice, is computed here.
+
+    def _setup(self, inputs: EngineParts) -> None:
+        self._local[0].setup(inputs)
+
+    def forward(self, inputs: Signal) -> Any:
+        """Propagate a batch through the brain, in this process."""
+        return self._local[0](inputs)
+
+    def step(self, batch: list[Tensor], *, measure: bool = False) -> None:
+        self._local[0].step(batch, measure=measure)
+
+    def measurements(self) -> dict[str, float]:
+        return self._local[0].measurements()
+
+    def evaluate(self, batches: Iterable[list[Tensor]]) -> dict[str, float]:
+        return self._local[0].evaluate(batches)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the scale of the loss, for a checkpoint."""
+        return self._local[0].get_extra_state()
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `get_extra_state` gave."""
+        self._local[0].set_extra_state(state)
+
+
+def _check(kid: Kid) -> None:
+    if not isinstance(kid.sensor, FeedSensor):
+        raise SetupError(
+            f"{kid.label}: expected a FeedSensor with engine 'data_parallel', as its batches can be"
+            f" shared out, got a {type(kid.sensor).__name__}. Use engine 'single'."
+        )
+    if kid.do_batch_monitoring:
+        raise SetupError(
+            f"{kid.label}: expected do_batch_monitoring=False with engine 'data_parallel', as the"
+            " blocks' data lie in other processes, got True. Use engine 'single'."
+        )

@@ -1,0 +1,162 @@
+"""Team: the workers that compute one step together, and what they tell each other."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import final
+
+import torch
+from torch import Tensor, distributed
+
+from akid.errors import TrainingError
+from akid.training.tally import Tally
+
+
+class WorkerLostError(TrainingError):
+    """A worker of the team ended without saying why, or the others can't reach it."""
+
+
+class Team(ABC):
+    """What an engine asks of the workers that practise the same kid on parts of each batch.
+
+    All of them make the same calls in the same order.
+
+    Attributes:
+        is_chief: Whether this worker writes the files of the run.
+    """
+
+    is_chief: bool = True
+
+    @abstractmethod
+    def average(
+        self, parameters: Sequence[Tensor], buffers: Sequence[Tensor], num_samples: int
+    ) -> None:
+        """Give every worker the gradients of the whole batch, and the same buffers.
+
+        Args:
+            parameters: What has gradients; one that no worker has a gradient of keeps none.
+            buffers: Running statistics, averaged as the gradients are.
+            num_samples: How many samples this worker had: its weight.
+        """
+
+    @abstractmethod
+    def join(self, tally: Tally) -> Tally:
+        """Return the tally over the samples of all workers."""
+
+    @abstractmethod
+    def sum(self, value: float) -> float:
+        """Return the sum of the workers' values."""
+
+
+@final
+class Alone(Team):
+    """A team of one."""
+
+    def average(
+        self, parameters: Sequence[Tensor], buffers: Sequence[Tensor], num_samples: int
+    ) -> None:
+        del parameters, buffers, num_samples
+
+    def join(self, tally: Tally) -> Tally:
+        return tally
+
+    def sum(self, value: float) -> float:
+        return value
+
+
+@final
+class ProcessTeam(Team):
+    """The processes of torch's default process group (gloo on CPUs, nccl on GPUs).
+
+    Args:
+        rank: Which of them this one is.
+        num_workers: How many there are.
+        device: Where the gradients are.
+    """
+
+    def __init__(self, rank: int, num_workers: int, *, device: torch.device) -> None:
+        self.rank = rank
+        self.num_workers = num_workers
+        self.is_chief = rank == 0
+        self._device = device
+
+    def average(
+        self, parameters: Sequence[Tensor], buffers: Sequence[Tensor], num_samples: int
+    ) -> None:
+        packed = pack(parameters, buffers, num_samples, device=self._device)
+        with _contact():
+            distributed.all_reduce(packed)
+        unpack(packed, parameters, buffers)
+
+    def join(self, tally: Tally) -> Tally:
+        return Tally.joined(self._gather(tally.detached()))
+
+    def sum(self, value: float) -> float:
+        return float(sum(self._gather(value)))
+
+    def from_chief(self, value: object) -> object:
+        """Return what the chief has called this with."""
+        values = [value]
+        with _contact():
+            distributed.broadcast_object_list(values, src=0, device=self._device)
+        return values[0]
+
+    def _gather(self, value: object) -> list:  # type: ignore[type-arg]
+        values: list[object] = [None] * self.num_workers
+        with _contact():
+            distributed.all_gather_object(values, value)
+        return values
+
+
+@contextmanager
+def _contact() -> Iterator[None]:
+    """Turn what a process group raises into the team's own error.
+
+    Yields:
+        None.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:  # ValueError: the group was taken down meanwhile
+        raise WorkerLostError(
+            f"data_parallel: expected all workers to answer, got {type(error).__name__}: {error}"
+        ) from error
+
+
+def pack(
+    parameters: Sequence[Tensor],
+    buffers: Sequence[Tensor],
+    num_samples: int,
+    *,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Return all gradients and buffers times `num_samples`, as one vector to be summed.
+
+    Behind them stand the number of samples, and for each parameter whether it has a gradient.
+
+    >>> weights = torch.zeros(2, requires_grad=True)
+    >>> weights.grad = torch.tensor([1.0, 2.0])
+    >>> pack([weights], [], 3)
+    tensor([3., 6., 3., 1.])
+    """
+    gradients = [
+        torch.zeros_like(tensor) if tensor.grad is None else tensor.grad for tensor in parameters
+    ]
+    values = [tensor.detach().flatten() for tensor in (*gradients, *buffers)]
+    has_gradient = [float(tensor.grad is not None) for tensor in parameters]
+    tail = torch.tensor([float(num_samples), *has_gradient], device=device)
+    return torch.cat([*(torch.mul(value, num_samples) for value in values), tail])
+
+
+@torch.no_grad()
+def unpack(packed: Tensor, parameters: Sequence[Tensor], buffers: Sequence[Tensor]) -> None:
+    """Put the sum of all workers' `pack` back, divided by the number of all their samples."""
+    sizes = [tensor.numel() for tensor in (*parameters, *buffers)]
+    *sums, counts = torch.split(packed, [*sizes, 1 + len(parameters)])
+    torch._foreach_div_(sums, counts[0])
+    is_used = counts[1:].tolist()
+    for tensor, mean, used in zip(parameters, sums, is_used, strict=False):
+        if used:
+            tensor.grad = mean.view_as(tensor).to(tensor.dtype)
+    for buffer, mean in zip(buffers, sums[len(parameters) :], strict=True):
+        buffer.copy_(mean.view_as(buffer))

@@ -1,0 +1,181 @@
+"""Engine "data_parallel": the single engine's results by several workers of Ray Train."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from akid.core.brain import Brain
+from akid.errors import ResourceError
+from akid.layers.batch_normalization import BatchNormalizationLayer
+from akid.layers.dropout import DropoutLayer
+from akid.layers.inner_product import InnerProductLayer
+from akid.layers.loss import SoftmaxWithLossLayer
+from akid.sensing.datasets.digits import DigitsFeedSource
+from akid.sensing.sensor import FeedSensor
+from akid.training.kid import Kid
+from akid.training.kongfu import MomentumKongFu
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _state_actor(cluster: None) -> Iterator[None]:
+    """End the two actors that Ray Train keeps as long as a cluster lives; there are no others."""
+    import ray
+    from ray.util import list_named_actors
+
+    yield
+    for actor in list_named_actors(all_namespaces=True):
+        assert actor["name"] in {"train_v2_state_actor", "AutoscalingCoordinator"}
+        ray.kill(ray.get_actor(**actor))
+    for cache in Path(tempfile.gettempdir()).glob("torchinductor_*"):  # torch's own, of compilers
+        shutil.rmtree(cache)
+
+
+class Net(Brain):
+    """Layers for digits, and `extra` before the last one."""
+
+    def __init__(self, *extra) -> None:
+        super().__init__(name="Net")
+        self.attach(InnerProductLayer(out_channel_num=16, name="ip1"), *extra)
+        self.attach(InnerProductLayer(out_channel_num=10, name="ip2"))
+        inputs = [{"name": "ip2"}, {"name": "system_in", "idxs": [1]}]
+        self.attach(SoftmaxWithLossLayer(class_num=10, inputs=inputs, name="loss"))
+
+
+class Fragile(BatchNormalizationLayer):
+    """Ends the second worker in its third step, the first time."""
+
+    flag = ""
+
+    def forward(self, inputs):
+        from torch import distributed
+
+        if self.training and distributed.is_initialized() and distributed.get_rank() == 1:
+            self.calls = getattr(self, "calls", 0) + 1
+            if self.calls == 4 and not Path(self.flag).exists():
+                Path(self.flag).touch()
+                os._exit(1)
+        return super().forward(inputs)
+
+
+class Wrong(DropoutLayer):
+    """Has a bug that shows in the second worker alone."""
+
+    def forward(self, inputs):
+        from torch import distributed
+
+        if self.training and distributed.is_initialized() and distributed.get_rank() == 1:
+            raise LookupError("a bug of the user's")
+        return super().forward(inputs)
+
+
+def make(folder: Path, num_workers: int | None, *extra, batch: int = 35, **options) -> Kid:
+    """Return a kid whose epochs end with a batch of one sample."""
+    source = DigitsFeedSource(name="Source", scale=True, num_train=141, num_val=101)
+    sensor = FeedSensor(source, batch_size=batch, name="Sensor")
+    engine = options.pop("engine", {})
+    if num_workers is None:
+        engine = "single"
+    else:
+        engine = {"name": "data_parallel", "num_gpu": num_workers, "device": "cpu", **engine}
+        engine["cpu_num_per_worker"] = 0.5
+    options = {"max_steps": 10, "train_log_step": 5, "val_log_step": 5, **options}
+    return Kid(
+        sensor, Net(*extra), MomentumKongFu(lr=0.1), engine=engine, log_dir=folder, **options
+    )
+
+
+def distance(one: Kid, other: Kid) -> float:
+    """Return the greatest difference between two kids' parameters."""
+    pairs = zip(one.brain.parameters(), other.brain.parameters(), strict=True)
+    return max(float((a - b).detach().abs().max()) for a, b in pairs)
+
+
+def comparable(row: dict) -> dict:
+    return {key: value for key, value in row.items() if key != "samples_per_s"}
+
+
+def test_two_workers_do_what_one_does_and_hooks_hear_of_it(tmp_path: Path) -> None:
+    """Weights, rows, hooks and report are the single engine's; it resumes what two have written."""
+    single, double = make(tmp_path / "single", None), make(tmp_path / "double", 2)
+    heard = []
+    double.hooks.on_val_log_step.append(lambda kid: heard.append(distance(kid, double)))
+    double.hooks.on_checkpoint.append(lambda kid: heard.append(kid.checkpoint_path.is_file()))
+
+    expected, report = single.practice(), double.practice()
+
+    assert distance(single, double) < 1e-6
+    assert len(double.rows) == len(single.rows) == report.rows
+    for row, same in zip(double.rows, single.rows, strict=True):
+        assert comparable(row) == pytest.approx(comparable(same), abs=1e-6)
+    assert report.test == pytest.approx(expected.test, abs=1e-6)
+    assert double.validate() == pytest.approx(single.validate(), abs=1e-6)
+    assert heard == [0.0, True] * 3
+    assert not list(tmp_path.glob("double/.ray*"))
+
+    on = make(tmp_path / "double", None, max_steps=15)
+    single.max_steps = 15
+    on.practice(continue_from_chk_point=True)
+    single.practice()
+    assert distance(single, on) < 1e-6
+
+
+def test_three_workers_resume_and_a_hook_steers_them(tmp_path: Path) -> None:
+    """Ten steps after another engine's five; a batch of one sample leaves two with nothing."""
+    first = make(tmp_path / "run", None, max_steps=5)
+    first.practice()
+    whole = make(tmp_path / "whole", None, max_steps=15)
+    triple = make(tmp_path / "run", 3, max_steps=100)
+    for kid in (whole, triple):
+        kid.hooks.on_train_log_step.append(slow_down_and_stop)
+
+    whole.practice()
+    report = triple.practice(continue_from_chk_point=True)
+
+    assert report.steps == triple.step == 15
+    assert distance(whole, triple) < 1e-6
+    assert triple.kongfu.lr == 0.05
+
+
+def slow_down_and_stop(kid: Kid) -> None:
+    if kid.step == 10:
+        kid.kongfu.lr_value = 0.05
+    if kid.step == 15:
+        kid.stop()
+
+
+def test_an_error_of_a_worker_is_raised_as_it_is(tmp_path: Path) -> None:
+    """The caller gets the user's own exception, with a note that says where."""
+    kid = make(tmp_path, 2, Wrong(keep_prob=0.5, name="wrong"))
+
+    with pytest.raises(LookupError, match="a bug of the user's") as caught:
+        kid.practice()
+
+    assert "worker 1 of 2" in caught.value.__notes__[0]
+
+
+def test_a_worker_that_dies_is_replaced_from_the_last_checkpoint(tmp_path: Path) -> None:
+    """The practice ends complete, each row once; the batch statistics are those of all workers."""
+    fragile = Fragile(name="fragile")
+    fragile.flag = str(tmp_path / "flag")
+    kid = make(tmp_path / "run", 2, fragile, batch=50, val_log_step=3, engine={"max_restarts": 1})
+
+    report = kid.practice()
+
+    assert Path(fragile.flag).exists()
+    assert report.steps == 10
+    steps = [row["step"] for row in kid.rows if "val_loss" in row]
+    assert steps == [0, 3, 6, 9, 10]
+    assert torch.isfinite(kid.brain["fragile/running_mean"]).all()
+
+
+def test_what_the_cluster_never_has_is_refused(tmp_path: Path) -> None:
+    """More workers than CPUs is an error at once."""
+    with pytest.raises(ResourceError, match=r"CPU = 4.5 for num_gpu=9, got one with CPU = 2"):
+        make(tmp_path, 9).practice()

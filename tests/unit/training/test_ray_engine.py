@@ -1,0 +1,32 @@
+"""What the data-parallel engine refuses before it starts anything."""
+
+from typing import Any
+
+import pytest
+
+from akid.errors import SetupError
+from akid.training import engine
+
+
+@pytest.mark.parametrize("name", ["num_gpu", "gpu_num"])
+def test_the_number_has_two_names(name: str) -> None:
+    """Both of the documented ones work; two workers are the default."""
+    assert engine.get({"name": "data_parallel", name: 3}).num_workers == 3
+    assert engine.get("data_parallel").num_workers == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"num_gpu": 2, "gpu_num": 2}, "expected num_gpu or gpu_num, got both"),
+        ({"num_gpu": 0}, "num_gpu as an integer from 1, got num_gpu=0"),
+        ({"num_gpu": 1.5}, "num_gpu as an integer from 1, got num_gpu=1.5"),
+        ({"max_restarts": -1}, "max_restarts as an integer from 0"),
+        ({"cpu_num_per_worker": 0}, "cpu_num_per_worker above 0"),
+        ({"workers": 2}, r"expected options .* got \['workers'\]"),
+    ],
+)
+def test_illegal_options_are_refused(options: dict[str, Any], expected: str) -> None:
+    """The message names the option and the value."""
+    with pytest.raises(SetupError, match=expected):
+        engine.get({"name": "data_parallel", **options})

@@ -1,0 +1,55 @@
+"""What the workers of a team put into one sum, and take from it."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from akid.training.tally import Tally
+from akid.training.team import Alone, pack, unpack
+
+
+def tensors(values: list[float]) -> list[torch.Tensor]:
+    tensor = torch.zeros(2, requires_grad=True)
+    tensor.grad = torch.tensor(values[:2])
+    return [tensor]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=5).filter(any))
+def test_gradients_are_weighted_by_samples(sizes: list[int]) -> None:
+    """The sum of all packs unpacks to the mean over samples, of gradients and of buffers."""
+    workers = [tensors([float(rank), rank + 0.5]) for rank in range(len(sizes))]
+    buffers = [[torch.tensor([float(rank)])] for rank in range(len(sizes))]
+    packs = [pack(w, b, n) for w, b, n in zip(workers, buffers, sizes, strict=True)]
+
+    for mine, running in zip(workers, buffers, strict=True):
+        unpack(torch.stack(packs).sum(0), mine, running)
+
+    mean = sum(rank * size for rank, size in enumerate(sizes)) / sum(sizes)
+    for mine, running in zip(workers, buffers, strict=True):
+        assert mine[0].grad is not None
+        torch.testing.assert_close(mine[0].grad, torch.tensor([mean, mean + 0.5]))
+        torch.testing.assert_close(running[0], torch.tensor([mean]))
+
+
+def test_what_nobody_has_a_gradient_of_keeps_none() -> None:
+    """An optimiser leaves such a parameter alone, as it does with one worker."""
+    unused, used = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    used.grad = torch.ones(1)
+    empty = [torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)]
+
+    packed = pack([unused, used], [], 4) + pack(empty, [], 0)
+    unpack(packed, empty, [])
+
+    assert empty[0].grad is None
+    assert empty[1].grad is not None
+    assert empty[1].grad.tolist() == [1.0]
+
+
+def test_alone_nothing_changes() -> None:
+    """A team of one gives back what it was given."""
+    team, tally = Alone(), Tally()
+
+    assert team.join(tally) is tally
+    assert team.sum(2.5) == 2.5
+    assert team.is_chief
