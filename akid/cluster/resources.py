@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from akid.errors import GridError, ResourceError
@@ -79,6 +79,17 @@ class ClusterCapacity:
         4
         """
         return sum(_slots(node, request) for node in self.nodes)
+
+    def alone(self, request: ResourceRequest) -> ResourceRequest:
+        """Return the request that gives a trial more memory: a whole GPU, or the largest machine.
+
+        >>> capacity = ClusterCapacity(nodes=(Node(cpus=8, gpus=1), Node(cpus=2)))
+        >>> capacity.alone(ResourceRequest(cpus=1, gpus=0.25)), capacity.alone(ResourceRequest())
+        (ResourceRequest(cpus=1, gpus=1.0), ResourceRequest(cpus=8, gpus=0.0))
+        """
+        if request.gpus > 0:
+            return replace(request, gpus=max(1.0, request.gpus))
+        return replace(request, cpus=max((node.cpus for node in self.nodes), default=request.cpus))
 
     def __str__(self) -> str:
         return "; ".join(str(node) for node in self.nodes) or "no node"

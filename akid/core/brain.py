@@ -155,8 +155,13 @@ class Brain(GraphSystem):
         """Return the trainable parameters in order, of all blocks or of the named ones.
 
         Raises:
-            SetupError: If a name is unknown.
+            SetupError: If the brain is not set up, or a name is unknown.
         """
+        if not self.is_setup:
+            raise SetupError(
+                f"{self.label}: expected setup before its parameters are asked for, got none."
+                " Call setup(inputs), or the brain itself."
+            )
         if names is None:
             parameters = self.parameters()
             return [parameter for parameter in parameters if parameter.requires_grad]

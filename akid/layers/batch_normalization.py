@@ -111,7 +111,7 @@ class BatchNormalizationLayer(Block):
     def forward(self, inputs: Tensor) -> Tensor:
         gamma = self.gamma
         if gamma is not None and self.share_gamma:
-            gamma = gamma.expand(inputs.shape[1])
+            gamma = gamma.expand(inputs.shape[1]).contiguous()  # its kernels read plain memory
         # One value a channel has no variance: a last batch of one example is normalised as later.
         learns = self.training and inputs.numel() > inputs.shape[1]
         return functional.batch_norm(

@@ -206,7 +206,7 @@ class LRNLayer(Block):
 
     def forward(self, inputs: Tensor) -> Tensor:
         kind = inputs.device.type
-        if not torch.is_autocast_enabled(kind):
+        if kind == "meta" or not torch.is_autocast_enabled(kind):
             return self._normalize(inputs)
         with torch.autocast(kind, enabled=False):  # a sum of squares needs its digits
             return self._normalize(inputs.float()).to(inputs.dtype)

@@ -125,12 +125,13 @@ def bars(values: Canvas, labels: Labels) -> Figure:
 
 def overview(image: Image, pages: Mapping[str, Canvas], title: str) -> Figure:
     """Draw an input and what layers make of it, each in colours of its own; lines are bars."""
-    columns = min(len(pages) + 1, 4)
+    columns = min(len(pages) + 1, max(4, int(np.ceil(np.sqrt(len(pages) + 1)))))
     rows = -(-(len(pages) + 1) // columns)
     with _figure((2.9 * columns, 3.05 * rows + 0.4)) as figure:
         figure.suptitle(title)
         axes = figure.add_subplot(rows, columns, 1)
         _draw_image(axes, image)
+        axes.set_anchor("N")
         axes.set_title("input")
         for position, (name, canvas) in enumerate(pages.items()):
             axes = figure.add_subplot(rows, columns, position + 2)
@@ -272,15 +273,14 @@ def ridges(tracks: Sequence[Track[Distribution]], title: str) -> Figure:
 
 
 def _cropped(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cut the white margins off, but for a narrow one; cheaper than to lay out twice."""
+    """Make the white margins narrow and even; cheaper than to lay out twice."""
     inked = np.asarray((picture[..., :3] < 255).any(axis=2))
     if not inked.any():
         return picture
-    bounds = []
-    for is_inked in (inked.any(axis=1), inked.any(axis=0)):
-        places = np.flatnonzero(is_inked)
-        bounds.append(slice(max(places[0] - _MARGIN_PX, 0), places[-1] + 1 + _MARGIN_PX))
-    return picture[bounds[0], bounds[1]]
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    kept = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    margins = ((_MARGIN_PX, _MARGIN_PX), (_MARGIN_PX, _MARGIN_PX), (0, 0))
+    return np.pad(kept, margins, constant_values=255)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from akid.errors import ShapeError
 from akid.sensing.indexed_source import IndexedFeedSource
-from akid.sensing.prepared import PreparedSplit
+from akid.sensing.prepared import Pixels, PreparedSplit
 from akid.sensing.source import FeedSource
 
 
@@ -47,6 +47,11 @@ class TensorFeed(Feed):
     def tensors(self) -> list[Tensor]:
         """All examples of the split; never to be written to."""
         return self._here.tensors
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """The data as bytes, if they are kept and the device is the one that gains by them."""
+        return self._here.pixels
 
     @property
     def labels(self) -> Tensor | None:

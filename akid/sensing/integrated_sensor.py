@@ -28,6 +28,9 @@ class IntegratedSensor(FeedSensor):
     own for each image. What they draw depends on the sensor's seed and the batch's place alone: the
     same seed gives the same images, also after a resume and with prefetching.
 
+    Within a training batch the mirrored images come last, each with its labels: the order of a
+    batch's examples is no promise.
+
     The arguments are those of `FeedSensor`.
 
     >>> from akid.layers.padding import PaddingLayer
@@ -114,7 +117,7 @@ class IntegratedSensor(FeedSensor):
         feed = self._feed("train")
         generator = self._generator("train", *cursor)
         if isinstance(feed, TensorFeed):
-            return self.jokers.play(feed.tensors, indices, generator)
+            return self.jokers.play(feed.tensors, indices, generator, pixels=feed.pixels)
         return self.jokers.play(feed.pick(indices), None, generator)
 
     def _played(self, split: str, batches: Iterator[list[Tensor]]) -> Iterator[list[Tensor]]:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from akid.core.block import Block
 from akid.errors import ShapeError
-from akid.sensing.window import Window, place
+from akid.sensing.placing import place
+from akid.sensing.window import Window
 
 
 class Joker(Block, ABC):

@@ -10,7 +10,9 @@ from akid.core.block import Block
 from akid.errors import SetupError
 from akid.layers.padding import PaddingLayer
 from akid.sensing.joker import BatchJoker, Joker, PlacingJoker
-from akid.sensing.window import Window, place
+from akid.sensing.placing import place
+from akid.sensing.prepared import Pixels
+from akid.sensing.window import Window
 
 
 @final
@@ -48,44 +50,47 @@ class JokerSystem(Block):
         return self.play(inputs, None, None)
 
     def play(
-        self, tensors: list[Tensor], indices: Tensor | None, generator: torch.Generator | None
+        self,
+        tensors: list[Tensor],
+        indices: Tensor | None,
+        generator: torch.Generator | None,
+        *,
+        pixels: Pixels | None = None,
     ) -> list[Tensor]:
         """Take examples out of tensors and play all jokes on them.
+
+        Examples that are taken by indices may come in another order, labels and all: mirrored ones
+        last, which saves a pass over the memory.
 
         Args:
             tensors: Images and labels to take from.
             indices: Which to take; None takes all.
             generator: What every draw comes from; None means torch's own.
+            pixels: The images as bytes, to be read instead where all that is done is to move them.
 
         Shape:
             tensors: `(M, C, H, W)` float, then `(M, ...)`.
             indices: `(N,)` int64.
         """
-        num_moves = len(self._moves())
         images, *labels = tensors
-        if num_moves:
-            images = self._moved(images, indices, generator)
+        moves = self._moves()
+        if moves:
+            window = _composed(moves, images, indices, generator)
+            if indices is not None and window.mirrored is not None:
+                order = window.mirrored.argsort(stable=True)
+                indices, window = indices[order], window.part(order)
+            if pixels is None:
+                images = place(images, indices, window)
+            else:
+                images = place(pixels.images, indices, window, pixels.normalization)
         elif indices is not None:
             images = images.index_select(0, indices)
         if indices is not None:
             labels = [tensor.index_select(0, indices) for tensor in labels]
         batch = [images, *labels]
-        for block in self.blocks[num_moves:]:
+        for block in self.blocks[len(moves) :]:
             batch = _play(block, batch, generator)
         return batch
-
-    def _moved(
-        self, images: Tensor, indices: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
-        num = len(images) if indices is None else len(indices)
-        height_px, width_px = images.shape[2:]
-        window = Window.whole(num, height_px, width_px, images.device)
-        for block in self._moves():
-            if isinstance(block, PlacingJoker):
-                window = block.move(window, generator)
-            else:
-                window = window.pad(*block.padding)
-        return place(images, indices, window)
 
     def _moves(self) -> list[PlacingJoker | PaddingLayer]:
         """Return the blocks at the beginning that only move pixels."""
@@ -98,6 +103,23 @@ class JokerSystem(Block):
             else:
                 break
         return moves
+
+
+def _composed(
+    moves: list[PlacingJoker | PaddingLayer],
+    images: Tensor,
+    indices: Tensor | None,
+    generator: torch.Generator | None,
+) -> Window:
+    num = len(images) if indices is None else len(indices)
+    height_px, width_px = images.shape[2:]
+    window = Window.whole(num, height_px, width_px, images.device)
+    for block in moves:
+        if isinstance(block, PlacingJoker):
+            window = block.move(window, generator)
+        else:
+            window = window.pad(*block.padding)
+    return window
 
 
 def _play(block: nn.Module, batch: list[Tensor], generator: torch.Generator | None) -> list[Tensor]:

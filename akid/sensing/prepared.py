@@ -6,24 +6,45 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Final, final
 
 import torch
 from torch import Tensor
 
+from akid.sensing.window import Normalization
+
 _SHELF_SIZE: Final = 2
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """Images as bytes, and what makes the data of them.
+
+    Shape:
+        images: `(N, C, H, W)` uint8, contiguous.
+    """
+
+    images: Tensor
+    normalization: Normalization
 
 
 @final
 class PreparedSplit:
     """The examples of a split: one tensor of data and one for each kind of label; never written to.
 
+    Args:
+        tensors: The data, then the labels.
+        pixels: The data once more as the bytes that they were, where reading fewer bytes pays.
+
     Shape:
         tensors: data `(N, C, H, W)` or `(N, ...)`, float; labels `(N, ...)`, int64 or float.
     """
 
-    def __init__(self, tensors: list[Tensor]) -> None:
+    def __init__(self, tensors: list[Tensor], pixels: "Pixels | None" = None) -> None:
         self.tensors = tensors
+        self.pixels = pixels
         self._copies: weakref.WeakValueDictionary[tuple[torch.device, torch.dtype], PreparedSplit]
         self._copies = weakref.WeakValueDictionary()
 

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from akid.errors import AkidError
-from akid.sensing.prepared import Prepared, PreparedSplit
+from akid.sensing.prepared import Pixels, Prepared, PreparedSplit
+from akid.sensing.window import Normalization
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _KEEP: Final = 12
-_DTYPES: Final = {str(dtype): dtype for dtype in (torch.float32, torch.int64)}
+_DTYPES: Final = {str(dtype): dtype for dtype in (torch.float32, torch.int64, torch.uint8)}
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _read(entry: Path) -> Prepared | None:
         whole = [tensor for tensor in tensors if tensor is not None]
         if len(whole) < len(tensors):
             return None
-        splits[name] = PreparedSplit(whole)
+        splits[name] = PreparedSplit(whole, _read_pixels(entry, note["pixels"].get(name)))
     with suppress(PermissionError):
         os.utime(entry)
     return Prepared(splits, fingerprint=note["fingerprint"])
@@ -92,13 +93,15 @@ def _write(entry: Path, prepared: Prepared) -> None:
     """Write an entry beside its place and move it there when it is whole."""
     part = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name}."))
     try:
-        splits = {}
+        splits, pixels = {}, {}
         for name, split in prepared.splits.items():
+            if split.pixels is not None:
+                pixels[name] = _write_pixels(part, f"{name}-pixels", split.pixels)
             splits[name] = [
                 _write_tensor(part, f"{name}-{number}", tensor)
                 for number, tensor in enumerate(split.tensors)
             ]
-        note = {"fingerprint": prepared.fingerprint(), "splits": splits}
+        note = {"fingerprint": prepared.fingerprint(), "splits": splits, "pixels": pixels}
         (part / "note.json").write_text(json.dumps(note))
         part.chmod(0o755)
         shutil.rmtree(entry, ignore_errors=True)
@@ -110,6 +113,18 @@ def _write(entry: Path, prepared: Prepared) -> None:
 def _write_tensor(part: Path, file: str, tensor: Tensor) -> dict[str, Any]:
     tensor.numpy().tofile(part / file)
     return {"file": file, "shape": list(tensor.shape), "dtype": str(tensor.dtype)}
+
+
+def _write_pixels(part: Path, file: str, pixels: Pixels) -> dict[str, Any]:
+    normalization = pixels.normalization
+    steps = {"subtract": normalization.subtract, "divide": normalization.divide}
+    return {**_write_tensor(part, file, pixels.images), "steps": steps}
+
+
+def _read_pixels(entry: Path, description: dict[str, Any] | None) -> Pixels | None:
+    if description is None or (images := _map(entry, description)) is None:
+        return None
+    return Pixels(images=images, normalization=Normalization(**description["steps"]))
 
 
 def _remove_oldest(folder: Path) -> None:

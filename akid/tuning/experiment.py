@@ -178,8 +178,8 @@ def load(path: str | Path) -> Experiment:
     """
     path = Path(path)
     source = _read(path)
-    tree = _parse(source, path)
-    namespace = _execute(compile(tree, str(path), "exec"), path)
+    tree, code = _parse(source, path)
+    namespace = _execute(code, path)
     faults: list[ExperimentError] = [
         ExperimentError(f"{path}: {unknown_setting(name)}") for name in _misspelt(tree, namespace)
     ]
@@ -215,9 +215,10 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _parse(source: str, path: Path) -> ast.Module:
+def _parse(source: str, path: Path) -> tuple[ast.Module, CodeType]:
     try:
-        return ast.parse(source, filename=str(path))
+        tree = ast.parse(source, filename=str(path))
+        return tree, compile(tree, str(path), "exec")
     except SyntaxError as error:
         line = (error.text or "").rstrip("\n")
         raise ExperimentError(

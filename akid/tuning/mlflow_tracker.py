@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from akid.errors import TrackingError
+from akid.tuning import provenance
 from akid.tuning.plan import KnownRun
 from akid.tuning.tracking import WHEN, Metrics, Tracker, TrialEnd
 from akid.tuning.trial import Trial
@@ -118,6 +119,19 @@ class MlflowTracker(Tracker):
                 token = page.token
                 if not token:
                     return known
+
+    def close_left_open(self) -> int:
+        with _translated(f"close what was left open in {self.uri!r}"):
+            running = self._client.search_runs(
+                [self.experiment_id],
+                filter_string="attributes.status = 'RUNNING'",
+                max_results=_PAGE_RUNS,
+            )
+            left = [run for run in running if not provenance.may_be_alive(run.data.tags)]
+            for run in left:
+                self._client.set_tag(run.info.run_id, "akid.status", "KILLED")
+                self._client.set_terminated(run.info.run_id, "KILLED")
+        return len(left)
 
     def start_sweep(self, name: str, *, tags: Mapping[str, str], texts: Mapping[str, str]) -> str:
         with _translated(f"open a run in {self.uri!r}"):

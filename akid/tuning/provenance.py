@@ -1,15 +1,19 @@
 """Provenance: which code, versions and machine a sweep ran with."""
 
+import os
 import platform
 import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 _VERSIONS: Final = ("akid", "torch", "ray", "mlflow", "numpy")
+_HOST: Final = "akid.driver_host"
+_PID: Final = "akid.driver_pid"
 _MAX_DIFF_CHARS: Final = 1_000_000
 
 
@@ -25,7 +29,8 @@ def tags(source: Path | None) -> dict[str, str]:
         "mlflow.source.name": str(source) if source is not None else sys.argv[0],
         "mlflow.source.type": "LOCAL",
         "akid.command": shlex.join(sys.argv),
-        "akid.driver_host": socket.gethostname(),
+        _HOST: socket.gethostname(),
+        _PID: str(os.getpid()),
         "akid.version.python": platform.python_version(),
         **{f"akid.version.{name}": version for name in _VERSIONS if (version := _version(name))},
     }
@@ -33,6 +38,19 @@ def tags(source: Path | None) -> dict[str, str]:
         known["mlflow.source.git.commit"] = commit
         known["akid.git.dirty"] = str(bool(_git(folder, "status", "--porcelain")))
     return known
+
+
+def may_be_alive(tags: Mapping[str, str]) -> bool:
+    """Whether the process that wrote these tags may still run; of another machine's, who knows."""
+    if tags.get(_HOST) != socket.gethostname() or _PID not in tags:
+        return True
+    try:
+        os.kill(int(tags[_PID]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def uncommitted(source: Path | None) -> str:

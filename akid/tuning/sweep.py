@@ -158,6 +158,7 @@ class Sweep:
         trials = plan.to_run
         tags = provenance.tags(self.experiment.path)
         name = f"{self.experiment.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        tracker.close_left_open()
         parent_id = tracker.start_sweep(name, tags=tags, texts=_sweep_texts(self.experiment))
         writer = TrackingWriter(tracker, parent_id=parent_id)
         state = SweepState(waiting=len(trials), known=len(plan.skipped))

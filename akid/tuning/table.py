@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 from akid.cluster.resources import ResourceRequest
+from akid.tuning import comparison_text
+from akid.tuning.compare import Comparison
 from akid.tuning.grid import Paras
 from akid.tuning.label import ShortColumns
 from akid.tuning.literal import literal
@@ -95,6 +97,27 @@ def print_results(
     for text in failures(records):
         console.print()
         console.print(Text(text))
+
+
+def print_comparison(
+    comparison: Comparison, *, top: int | None = None, stream: TextIO | None = None
+) -> None:
+    """Print the groups of a comparison, and how their differences were judged.
+
+    Args:
+        comparison: The comparison.
+        top: How many of the best groups to show; None for all.
+        stream: Where to; None for standard output.
+    """
+    from rich.text import Text
+
+    headers, lines = comparison_text.rows(comparison, top)
+    console = _console(stream)
+    table = _table(headers)
+    for line in lines:
+        table.add_row(*_texts(line))
+    console.print(table)
+    console.print(Text(comparison_text.method(comparison)))
 
 
 def failures(records: Iterable[TrialRecord]) -> list[str]:

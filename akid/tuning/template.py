@@ -6,7 +6,6 @@ expression gives is put in as a Python literal. A comment line that starts with 
 `{#` included, is ordinary Python.
 """
 
-import ast
 import inspect
 import textwrap
 import traceback
@@ -20,13 +19,13 @@ import jinja2
 from jinja2 import nodes
 
 from akid.errors import TemplateError
-from akid.tuning.identity import STATEMENT, counted, mark, shown, uncounted
+from akid.tuning.identity import STATEMENT, counted, mark, shown
 from akid.tuning.literal import kind, literal
 from akid.tuning.names import undefined_names
+from akid.tuning.signature import FILLED, parse_setup, wrapper
 
 _HOLE: Final = "\x00"  # before the text that a hole gives; Python source never holds it
-_FILLED: Final = ("net_paras", "opt_paras")
-_ALLOWEDSTATEMENTS: Final = (nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign)
+_ALLOWED: Final = (nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,9 +70,9 @@ class Template:
         self.source: Final = source if source.endswith("\n") else f"{source}\n"
         self._first_line = first_line
         self._lines = self.source.splitlines()
-        function = self._parse()
+        function = parse_setup(self.source, self._fail)
         marked, self._holes_stand_alone = mark(self.source)
-        self._compiled = self._compile(marked + _call(function, self._fail))
+        self._compiled = self._compile(marked + wrapper(function, self._fail))
         self._chunks: dict[str, tuple[str, str]] = {}
         self._checked: dict[str, TemplateError | None] = {}
 
@@ -167,7 +166,7 @@ class Template:
     def _outside(self, names: list[str]) -> str:
         listed = ", ".join(names)
         verb = "are" if len(names) > 1 else "is"
-        if set(names) & set(_FILLED):
+        if set(names) & set(FILLED):
             hint = (
                 'Write it as a hole, {{ net_paras["key"] }}, or define setup(net_paras, opt_paras).'
             )
@@ -177,29 +176,6 @@ class Template:
             f"{self.name}: setup uses {listed}, which {verb} defined outside of it;"
             f" a trial gets nothing but the function. {hint}"
         )
-
-    def _parse(self) -> ast.FunctionDef:
-        """Return the function; the template is Python as it stands."""
-        try:
-            body = ast.parse(self.source).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = getattr(error, "lineno", None) or 1
-            raise self._fail(
-                f"expected a template that is Python as it stands: {getattr(error, 'msg', error)}."
-                f" Statements are comment lines: {STATEMENT} if ..., {STATEMENT} endif",
-                line,
-            ) from error
-        if len(body) != 1 or not isinstance(body[0], ast.FunctionDef) or body[0].name != "setup":
-            raise self._fail("expected one function that is named setup, at the top level", 1)
-        function = body[0]
-        if function.decorator_list:
-            line = function.decorator_list[0].lineno
-            raise self._fail(
-                "setup can't have a decorator: only its source reaches a trial. Remove it", line
-            )
-        if not any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(function)):
-            raise self._fail("setup returns nothing. It has to return the kid: return kid", 1)
-        return function
 
     def _compile(self, marked: str) -> jinja2.Template:
         try:
@@ -211,9 +187,12 @@ class Template:
             raise self._fail(
                 f"the template can't be read: {error.message}", error.lineno
             ) from error
+        except (SyntaxError, RecursionError) as error:  # of the Python that jinja makes of it
+            what = f"a hole or a statement is not one that jinja can use: {error}"
+            raise self._fail(what) from error
 
     def _refuse_other_statements(self, node: nodes.Node) -> None:
-        if isinstance(node, nodes.Stmt) and not isinstance(node, _ALLOWEDSTATEMENTS):
+        if isinstance(node, nodes.Stmt) and not isinstance(node, _ALLOWED):
             kind = type(node).__name__.lower()
             raise self._fail(f"expected the statements if, for and set, got {kind}", node.lineno)
         for inner in node.iter_child_nodes():
@@ -274,11 +253,11 @@ class _Missing(jinja2.StrictUndefined):
 def _what_is_missing(error: _MissingError, given: Mapping[str, Any]) -> str:
     owner, name = error.owner, error.name
     if owner is jinja2.utils.missing:
-        listed = " and ".join(_FILLED)
+        listed = " and ".join(FILLED)
         return f"a hole knows {listed}, got {name!r}"
     if not isinstance(owner, Mapping | list | tuple):
         return f"{owner!r} has no {name!r}"
-    path = next((found for key in _FILLED for found in _find(given[key], owner, key)), "the value")
+    path = next((found for key in FILLED for found in _find(given[key], owner, key)), "the value")
     if not isinstance(owner, Mapping):
         return f"{path} has {len(owner)} items, got the number {name!r}"
     known = sorted(map(str, owner))
@@ -322,29 +301,3 @@ _ENVIRONMENT: Final = jinja2.Environment(
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701  the output is Python, no page
 )
-
-
-def _call(function: ast.FunctionDef, fail: Callable[..., TemplateError]) -> str:
-    """Return the lines after `setup` that make it callable without arguments."""
-    arguments = function.args
-    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
-    needed = names[: len(names) - len(arguments.defaults)]
-    keyword = [
-        a.arg
-        for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if default is None
-    ]
-    if not needed and not keyword:
-        return ""
-    if set(needed + keyword) <= set(_FILLED) and not arguments.posonlyargs:
-        given = ", ".join(f"{name}={{{{ {name} }}}}" for name in needed + keyword)
-    elif len(needed) == 1 and not keyword:
-        given = "None"
-    else:
-        listed = ", ".join(needed + keyword)
-        raise fail(
-            "expected setup(), setup(graph) or setup(net_paras, opt_paras), got"
-            f" setup({listed}). Take parameters through holes, or as net_paras and opt_paras",
-            1,
-        )
-    return uncounted("\n\n") + f"from functools import partial\n\nsetup = partial(setup, {given})\n"

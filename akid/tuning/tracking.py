@@ -56,6 +56,10 @@ class Tracker(ABC):
         """Return the trial runs of the experiment, newest first."""
 
     @abstractmethod
+    def close_left_open(self) -> int:
+        """Close as KILLED what dead sweeps left open; return how many runs that were."""
+
+    @abstractmethod
     def start_sweep(self, name: str, *, tags: Mapping[str, str], texts: Mapping[str, str]) -> str:
         """Open the sweep's parent run and return its id."""
 

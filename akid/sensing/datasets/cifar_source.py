@@ -95,6 +95,10 @@ class CifarFeedSource(SupervisedSource, InMemoryFeedSource, ABC):
             "test": self._arrays(np.concatenate(records[num_train:])),
         }
 
+    @property
+    def is_transformed(self) -> bool:
+        return self.use_zca
+
     def _transform_(self, data: Mapping[str, Tensor]) -> None:
         if self.use_zca:
             for tensor in data.values():

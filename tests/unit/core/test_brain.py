@@ -350,3 +350,9 @@ def test_a_brain_is_made_to_be_subclassed() -> None:
 
     assert list(brain.state_dict()) == ["blocks.ip1.weights"]
     assert brain([torch.rand(4, 2), torch.rand(4, 3)]) is brain.data_loss
+
+
+def test_parameters_need_setup() -> None:
+    """Before it there are none, and an optimiser of nothing would train nothing."""
+    with pytest.raises(SetupError, match="b: expected setup before its parameters"):
+        brain_of(Linear(), name="b").num_parameters()

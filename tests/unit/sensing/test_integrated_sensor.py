@@ -2,6 +2,7 @@ import copy
 import logging
 import threading
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from akid.core import seeding
 from akid.errors import SetupError, ShapeError
 from akid.layers.padding import PaddingLayer
+from akid.sensing.datasets.array_source import ArrayFeedSource
 from akid.sensing.datasets.digits import DigitsFeedSource
 from akid.sensing.integrated_sensor import IntegratedSensor
 from akid.sensing.jokers.crop import CropJoker
@@ -47,6 +49,24 @@ def test_training_batches_are_played_on_and_validation_ones_are_not() -> None:
     assert torch.equal(everything.sort()[0], sensor.source.prepared("train").tensors[1].sort()[0])
     val = torch.cat([batch[0] for batch in sensor.epoch("val")])
     assert torch.equal(val, sensor.source.prepared("val").tensors[0])
+
+
+def test_images_of_bytes_give_the_same_batches_as_numbers() -> None:
+    """Reading bytes and normalising them last is only faster."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    batches = []
+    for array in (images, images.astype(np.float32)):
+        sensor = IntegratedSensor(
+            ArrayFeedSource(array, np.arange(40), center=True, scale=True), batch_size=16
+        )
+        for joker in (FlipJoker(), PaddingLayer(padding=2), CropJoker(8, 8), WhitenJoker()):
+            sensor.attach(joker)
+        with seeding.seed_scope(0):
+            batches.append(list(sensor))
+
+    for (data, labels), (expected, same_labels) in zip(*batches, strict=True):
+        torch.testing.assert_close(data, expected)
+        assert torch.equal(labels, same_labels)
 
 
 def test_every_epoch_plays_other_jokes_and_the_seed_decides_them() -> None:

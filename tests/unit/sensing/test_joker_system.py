@@ -45,7 +45,7 @@ def one_by_one(
 def test_composed_moves_give_what_the_blocks_give_one_by_one(
     blocks: list[Joker | PaddingLayer],
 ) -> None:
-    """Taking examples and moving them in one copy is only faster, not different."""
+    """Taking examples and moving them in one copy is only faster; the order may be another."""
     images, labels = torch.rand(20, 3, 8, 8), torch.arange(20)
     indices = torch.randperm(20)[:7]
 
@@ -54,8 +54,8 @@ def test_composed_moves_give_what_the_blocks_give_one_by_one(
     )
 
     expected = one_by_one(blocks, images[indices], torch.Generator().manual_seed(3))
-    assert torch.equal(result, expected)
-    assert taken.tolist() == indices.tolist()
+    order = [taken.tolist().index(index) for index in indices.tolist()]
+    assert torch.equal(result[order], expected)
 
 
 def test_called_as_a_block_it_plays_on_the_whole_batch() -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from akid.errors import DownloadError
-from akid.sensing.prepared import Prepared, PreparedSplit
+from akid.sensing.prepared import Pixels, Prepared, PreparedSplit
 from akid.sensing.store import stored
+from akid.sensing.window import Normalization
 
 
 class Maker:
@@ -44,6 +45,22 @@ def test_data_are_made_once_and_read_as_they_were(tmp_path: Path) -> None:
     make.calls = 0
     stored(tmp_path, ("a", 2), make)
     assert make.calls == 1
+
+
+def test_bytes_are_kept_beside_the_data(tmp_path: Path) -> None:
+    """With what makes numbers of them."""
+    pixels = Pixels(
+        images=torch.arange(24, dtype=torch.uint8).view(2, 3, 4),
+        normalization=Normalization(subtract=127.5, divide=255.0),
+    )
+    make = Prepared({"train": PreparedSplit([torch.zeros(2, 3, 4)], pixels)})
+
+    stored(tmp_path, "key", lambda: make)
+    found = stored(tmp_path, "key", lambda: make).splits["train"].pixels
+
+    assert found is not None
+    assert torch.equal(found.images, pixels.images)
+    assert found.normalization == pixels.normalization
 
 
 def test_who_writes_changes_his_own_copy_only(tmp_path: Path) -> None:

@@ -1,90 +1,49 @@
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch.nn import functional
 
-from akid.errors import ShapeError
-from akid.sensing.window import Window, copied, gathered, place
+from akid.sensing.window import Normalization, Window
 
 
-def plain(image: torch.Tensor, steps: list[tuple], number: int) -> torch.Tensor:
-    """Do the steps on one image the plain way."""
-    for kind, *values in steps:
-        if kind == "mirror" and values[0][number]:
-            image = image.flip(2)
-        elif kind == "turn" and values[0][number]:
-            image = image.flip(1)
-        elif kind == "pad":
-            image = functional.pad(image, [values[1]] * 2 + [values[0]] * 2)
-        elif kind == "crop":
-            top, left = int(values[0][number]), int(values[1][number])
-            image = image[:, top : top + values[2], left : left + values[3]]
-    return image
+def test_nothing_is_seen_of_pixels_that_were_cut_off_before_a_pad() -> None:
+    """A pad after a crop brings zeros, not the image's own pixels back."""
+    zero = torch.zeros(1, dtype=torch.int64)
+    window = Window.whole(1, 4, 4, torch.device("cpu")).crop(zero + 1, zero, 2, 4).pad(1, 0)
+
+    assert (window.height_px, window.width_px) == (4, 4)
+    assert [int(bound) for bound in window.rows] == [1, 3]
+    assert int(window.top) == 0
 
 
-@st.composite
-def journeys(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, list[tuple], Window]:
-    """Draw images, indices and a random sequence of steps, with the windows composed of them."""
-    num_images, channels = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    height, width = draw(st.integers(1, 6)), draw(st.integers(1, 6))
-    images = torch.arange(1.0, num_images * channels * height * width + 1)
-    images = images.reshape(num_images, channels, height, width)
-    indices = torch.tensor(draw(st.lists(st.integers(0, num_images - 1), min_size=1, max_size=5)))
-    num = len(indices)
-    window = Window.whole(num, height, width, torch.device("cpu"))
-    steps: list[tuple] = []
-    for kind in draw(st.lists(st.sampled_from(["mirror", "turn", "pad", "crop"]), max_size=6)):
-        if kind in ("mirror", "turn"):
-            which = torch.tensor(draw(st.lists(st.booleans(), min_size=num, max_size=num)))
-            steps.append((kind, which))
-        elif kind == "pad":
-            steps.append((kind, draw(st.integers(0, 3)), draw(st.integers(0, 3))))
-        else:
-            sizes = draw(st.integers(1, window.height_px)), draw(st.integers(1, window.width_px))
-            spare = window.height_px - sizes[0], window.width_px - sizes[1]
-            starts = (
-                torch.tensor(draw(st.lists(st.integers(0, n), min_size=num, max_size=num)))
-                for n in spare
-            )
-            steps.append((kind, *starts, *sizes))
-        window = getattr(window, kind)(*steps[-1][1:])
-    return images, indices, steps, window
+def test_turning_twice_is_turning_not_at_all() -> None:
+    """Both ways of turning compose."""
+    which = torch.tensor([True, False])
+    window = Window.whole(2, 4, 4, torch.device("cpu"))
+
+    assert not window.mirror(which).mirror(which).mirrored.any()
+    assert not window.turn(which).turn(which).turned.any()
 
 
-@given(journeys())
-@settings(max_examples=60, deadline=None)
-def test_composed_windows_show_what_the_steps_show(
-    journey: tuple[torch.Tensor, torch.Tensor, list[tuple], Window],
+def test_a_part_keeps_everything_of_some_windows() -> None:
+    """In the order that was asked for."""
+    start = torch.tensor([0, 1, 2])
+    window = Window.whole(3, 6, 6, torch.device("cpu")).mirror(start > 0).turn(start > 1)
+    window = window.crop(start, start, 3, 3).pad(1, 1)
+
+    part = window.part(torch.tensor([2, 0]))
+
+    assert part.num == 2
+    assert part.mirrored.tolist() == [True, False]
+    assert part.top.tolist() == window.top[[2, 0]].tolist()
+    assert part.rows[0].tolist() == window.rows[0][[2, 0]].tolist()
+
+
+@pytest.mark.parametrize(("subtract", "divide"), [(None, None), (127.5, None), (127.5, 255.0)])
+def test_normalising_is_a_factor_and_an_offset(
+    subtract: float | None, divide: float | None
 ) -> None:
-    """Both ways of cutting equal the steps done one by one on each image, and change no source."""
-    images, indices, steps, window = journey
-    before = images.clone()
-    expected = torch.stack(
-        [plain(images[index], steps, number) for number, index in enumerate(indices)]
-    )
+    """Both forms give the same numbers."""
+    normalization = Normalization(subtract=subtract, divide=divide)
+    numbers = torch.arange(256.0)
+    factor, offset = normalization.factor_and_offset
 
-    for way in (copied, gathered, place):
-        assert torch.equal(way(images, indices, window), expected)
-    assert torch.equal(images, before)
-
-
-def test_a_source_of_other_memory_layout_is_placed_too() -> None:
-    """A view that is not contiguous gives the same pixels."""
-    images = torch.rand(3, 5, 4, 2).permute(0, 3, 1, 2)
-    window = Window.whole(3, 5, 4, torch.device("cpu")).pad(1, 1)
-
-    assert torch.equal(place(images, None, window), functional.pad(images, [1] * 4))
-
-
-def test_an_empty_batch_stays_empty() -> None:
-    """A worker's share may hold nothing."""
-    window = Window.whole(0, 5, 4, torch.device("cpu")).pad(1, 1)
-
-    assert place(torch.rand(3, 2, 5, 4), torch.zeros(0, dtype=torch.int64), window).shape[0] == 0
-
-
-def test_other_than_images_are_refused() -> None:
-    """The error states the shape it got."""
-    with pytest.raises(ShapeError, match=r"got shape \(3, 5\)"):
-        place(torch.rand(3, 5), None, Window.whole(3, 1, 5, torch.device("cpu")))
+    torch.testing.assert_close(normalization.apply_(numbers.clone()), numbers * factor + offset)

@@ -1,10 +1,14 @@
 """The experiment file: what is read, what is refused, and what the command line changes."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from akid.errors import ExperimentError, GridError, TemplateError
 from akid.tuning.experiment import Experiment, from_function, load
@@ -93,6 +97,7 @@ def test_the_last_endif_belongs_to_setup(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("def setup(:", "line 1: expected Python, got: "),
+        ("x = yield 3", "line 1: expected Python, got: 'yield' outside function"),
         ("def setup():\n    {% if a %}\n", "Statements of the template are comment lines: #% if"),
         ("def build():\n    return 1", "named setup, at the top level of the file"),
         ("def build():\n    return 1", "Functions found: build."),
@@ -179,6 +184,30 @@ def test_data_files_are_a_part_of_what_a_trial_is(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"two")
 
     assert first == again != load(path).data_fingerprint
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(GOOD)),
+            st.integers(0, 20),
+            st.sampled_from(
+                ["", "{{", "}}", "#%", "(", "'", "\n", "return ", "x = ", "é", "\x00", "-"]
+            ),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_any_file_is_read_or_refused(edits: list[tuple[int, int, str]]) -> None:
+    """Whatever a slip of the editor makes of a file, no error but ours comes out."""
+    text = GOOD
+    for place, length, put in edits:
+        text = text[:place] + put + text[place + length :]
+    with TemporaryDirectory() as folder, suppress(ExperimentError):
+        found = load(written(Path(folder), text))
+        for cell in found.cells():
+            found.template.check(found.template.render(cell.net_paras, cell.opt_paras))
 
 
 def setup(graph: object) -> object:

@@ -247,7 +247,7 @@ class Executor(RuleBasedStateMachine):
         assert self.ledger.handle(Tick(), self.now_s + 1e6) == []
 
 
-Executor.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Executor.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestEveryOrderOfEvents = Executor.TestCase
 
 
@@ -411,6 +411,17 @@ def test_a_stalled_trial_that_is_interrupted_is_killed() -> None:
     assert clerk.tell(Stopped(index=0, attempt=1)) == [
         Close(index=0, status="KILLED", reason="interrupted")
     ]
+
+
+def test_a_divergence_is_told_even_while_the_trial_is_stopped() -> None:
+    """What is true of a trial is not hidden by the end of the sweep."""
+    clerk = Clerk()
+    clerk.tell(Interrupted())
+
+    (closed,) = clerk.fail(Failure.DIVERGED)
+
+    assert isinstance(closed, Close)
+    assert closed.status == "DIVERGED"
 
 
 def test_the_second_interrupt_waits_for_nothing() -> None:

@@ -3,11 +3,12 @@
 import io
 
 from akid.cluster.resources import ResourceRequest
+from akid.tuning.compare import compare
 from akid.tuning.experiment import Experiment
 from akid.tuning.grid import Paras
 from akid.tuning.plan import KnownRun, Plan, make_plan
 from akid.tuning.results import TrialRecord
-from akid.tuning.table import failures, plan_summary, print_plan, print_results
+from akid.tuning.table import failures, plan_summary, print_comparison, print_plan, print_results
 from akid.tuning.template import Template
 
 SETUP = "def setup():\n    return {{ opt_paras }}, {{ net_paras }}\n"
@@ -129,6 +130,17 @@ def test_many_failures_are_counted() -> None:
 
     assert text.startswith("DIVERGED: 9 trials: 0 (lr=0.1 #0), ")
     assert "and 5 more" in text
+
+
+def test_a_comparison_is_a_table_with_its_method() -> None:
+    """One line for each group, and a sentence on the tests."""
+    stream = io.StringIO()
+
+    print_comparison(compare([record(i) for i in range(4)]), top=1, stream=stream)
+    lines = stream.getvalue().splitlines()
+
+    assert words(lines[1]) == "1 lr=0.2 0.925 ± 0.0071 0.8615 to 0.9885 2 0.93 0 best"
+    assert "Holm's correction for 1 pairs" in lines[2]
 
 
 def test_nothing_is_printed_as_nothing() -> None:

@@ -1,0 +1,190 @@
+"""The contract for trackers: inherit it in pytest, say how the tracker is made, and run.
+
+>>> from akid.testing.memory_tracker import MemoryTracker
+>>> class TestMemoryTracker(TrackerContract):
+...     def make_tracker(self):
+...         return MemoryTracker()
+>>> TestMemoryTracker().test_a_finished_trial_is_known()
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from akid.errors import TrackingError
+from akid.tuning import provenance
+from akid.tuning.plan import KnownRun
+from akid.tuning.tracking import Tracker, TrackingWriter, TrialEnd
+from akid.tuning.trial import Trial
+
+_MANY_ROWS = 1500  # more than a store takes at once
+
+
+class TrackerContract:
+    """What akid asks of a tracker; each method is a test."""
+
+    def make_tracker(self) -> Tracker:
+        """Return a tracker whose store is empty."""
+        raise NotImplementedError(f"{type(self).__name__} must implement make_tracker().")
+
+    def reopen(self, tracker: Tracker) -> Tracker:
+        """Return another tracker of the same store; this one where nothing outlives a tracker."""
+        return tracker
+
+    def test_a_new_store_knows_no_runs(self) -> None:
+        """And a sweep alone is no trial."""
+        tracker = self.make_tracker()
+        assert list(tracker.known_runs()) == []
+        _sweep(tracker)
+        assert list(tracker.known_runs()) == []
+
+    def test_a_finished_trial_is_known(self) -> None:
+        """What identifies it, its status, and its best and test metrics come back."""
+        tracker = self.make_tracker()
+        trial = make_trial(3)
+        run_id = tracker.start_trial(trial, parent_id=_sweep(tracker), tags={"note": "a"})
+        tracker.log_rows(run_id, [{"step": 1, "time_s": 1.0, "val_loss": 0.5}])
+        summary = {"best/val_loss": 0.25, "test/loss": 0.375, "duration_s": 2.0}
+        tracker.end_trial(run_id, TrialEnd(status="FINISHED", summary=summary))
+        (known,) = self.reopen(tracker).known_runs()
+        got = known.key, known.cell_key, known.source_key, known.seed, known.run_id, known.status
+        assert got == (
+            *(trial.key, trial.cell_key, trial.source_key, trial.seed, run_id),
+            "FINISHED",
+        ), got
+        assert _is_close(known.final, {"val_loss": 0.5}), known
+        assert _is_close(known.best, {"val_loss": 0.25}), known
+        assert _is_close(known.test, {"test_loss": 0.375}), known
+        assert known.duration_s == 2.0, known
+
+    def test_a_trial_that_is_not_closed_is_running(self) -> None:
+        """So a sweep that was interrupted is not taken for a finished one."""
+        tracker = self.make_tracker()
+        tracker.start_trial(make_trial(0), parent_id=_sweep(tracker), tags={})
+        assert [run.status for run in self.reopen(tracker).known_runs()] == ["RUNNING"]
+
+    def test_a_living_sweep_is_left_open(self) -> None:
+        """`close_left_open` does not touch the runs of this process."""
+        tracker = self.make_tracker()
+        tags = provenance.tags(None)
+        sweep = tracker.start_sweep("sweep", tags=tags, texts={})
+        tracker.start_trial(make_trial(0), parent_id=sweep, tags=tags)
+        assert tracker.close_left_open() == 0
+        assert [run.status for run in tracker.known_runs()] == ["RUNNING"]
+
+    def test_how_a_trial_failed_comes_back(self) -> None:
+        """FAILED, DIVERGED and KILLED stay apart, with the traceback."""
+        tracker = self.make_tracker()
+        sweep = _sweep(tracker)
+        for index, status in enumerate(("FAILED", "DIVERGED", "KILLED")):
+            run_id = tracker.start_trial(make_trial(index), parent_id=sweep, tags={})
+            tags = {"akid.error": f"ValueError: {status}"}
+            tracker.end_trial(run_id, TrialEnd(status=status, tags=tags))
+        found = {run.key: (run.status, run.error) for run in self.reopen(tracker).known_runs()}
+        assert found == {
+            make_trial(index).key: (status, f"ValueError: {status}")
+            for index, status in enumerate(("FAILED", "DIVERGED", "KILLED"))
+        }, found
+
+    def test_a_trial_can_run_again(self) -> None:
+        """Both runs are known, under the same key, each with its own id."""
+        tracker = self.make_tracker()
+        sweep = _sweep(tracker)
+        ids = {tracker.start_trial(make_trial(0), parent_id=sweep, tags={}) for _ in range(2)}
+        runs = tracker.known_runs()
+        assert {run.run_id for run in runs} == ids
+        assert {run.key for run in runs} == {make_trial(0).key}
+        starts = [run.started_s for run in runs]
+        assert starts == sorted(starts, reverse=True), f"expected newest first, got {starts}."
+
+    def test_takes_many_rows_and_numbers_that_are_none(self) -> None:
+        """A long practice, and a loss that became NaN or infinite, are written."""
+        tracker = self.make_tracker()
+        run_id = tracker.start_trial(make_trial(0), parent_id=_sweep(tracker), tags={})
+        rows: list[dict[str, float]] = [
+            {"step": step, "time_s": step / 10, "loss": 1.0 / (step + 1)}
+            for step in range(_MANY_ROWS)
+        ]
+        rows.append({"step": _MANY_ROWS, "time_s": 1e4, "loss": math.nan, "rate": math.inf})
+        tracker.log_rows(run_id, rows)
+        tracker.end_trial(run_id, TrialEnd(status="DIVERGED"))
+        (known,) = tracker.known_runs()
+        assert "loss" in known.final, known
+
+    def test_takes_long_parameters_texts_and_missing_files(self) -> None:
+        """What a trial leaves behind is kept where it is there, however long."""
+        tracker = self.make_tracker()
+        trial = make_trial(0, net_paras={"text": "x" * 20_000, "widths": list(range(100))})
+        run_id = tracker.start_trial(trial, parent_id=_sweep(tracker), tags={})
+        end = TrialEnd(
+            status="FINISHED",
+            files={"nowhere.txt": Path("no", "such", "file.txt")},
+            texts={"trial.py": "def setup(): ..."},
+        )
+        tracker.end_trial(run_id, end)
+        assert [run.status for run in tracker.known_runs()] == ["FINISHED"]
+
+    def test_an_unknown_run_is_a_tracking_error(self) -> None:
+        """Not an error of the store's own kind, which a sweep would not expect."""
+        tracker = self.make_tracker()
+        _sweep(tracker)
+        row = {"step": 0, "time_s": 0.0, "loss": 1.0}
+        try:
+            tracker.log_rows("0" * 32, [row])
+        except TrackingError:
+            return
+        raise AssertionError("expected a TrackingError for the id of no run, got none.")
+
+    def test_works_behind_a_writer(self) -> None:
+        """What a sweep tells its writer from other threads arrives in the store."""
+        tracker = self.make_tracker()
+        sweep = _sweep(tracker)
+        writer = TrackingWriter(tracker, parent_id=sweep)
+        for index in range(2):
+            writer.start_trial(make_trial(index), tags={})
+            writer.log_rows(index, [{"step": 1, "time_s": 1.0, "loss": float(index)}])
+            writer.end_trial(index, TrialEnd(status="FINISHED"))
+        faults = writer.close()
+        assert faults == [], faults
+        tracker.end_sweep(sweep, status="FINISHED", summary={"finished": 2.0})
+        known = {run.run_id: run for run in self.reopen(tracker).known_runs()}
+        assert set(known) == set(writer.run_ids.values())
+        assert [known[writer.run_ids[i]].final["loss"] for i in range(2)] == [0.0, 1.0]
+        assert all(_is_finished(run) for run in known.values())
+
+
+def make_trial(index: int, *, net_paras: Mapping[str, Any] | None = None) -> Trial:
+    """Return a trial that is never run, for telling a tracker about it."""
+    return Trial(
+        index=index,
+        repeat=0,
+        opt_index=index,
+        net_index=0,
+        net_paras=dict(net_paras or {"width": 8}),
+        opt_paras={"lr": 0.1},
+        seed=7 + index,
+        source="def setup(): ...",
+        source_key=f"{index:020x}",
+        key=f"{index + 256:020x}",
+        cell_key=f"{index + 512:020x}",
+        gpus=0.0,
+        cpus=1.0,
+        threads=1,
+        label=f"opt.lr=0.1 [{index}]",
+        slug=f"{index}-trial",
+    )
+
+
+def _sweep(tracker: Tracker) -> str:
+    return tracker.start_sweep("sweep", tags={"note": "b"}, texts={"experiment.py": "tune()"})
+
+
+def _is_close(got: Mapping[str, float], expected: Mapping[str, float]) -> bool:
+    return got.keys() == expected.keys() and all(
+        math.isclose(got[name], expected[name]) for name in expected
+    )
+
+
+def _is_finished(run: KnownRun) -> bool:
+    return run.status == "FINISHED"

@@ -1,0 +1,77 @@
+"""The command line, as far as it starts nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+from akid import sweep
+
+EXPERIMENT = """
+opt_paras_list = [{"lr": 0.1}, {"lr": 0.2}]
+
+
+def setup():
+    return {{ opt_paras["lr"] }}
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """Return an experiment file; the working folder is its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "pair.py").write_text(EXPERIMENT)
+    return tmp_path / "pair.py"
+
+
+def test_a_plan_is_printed_as_the_arguments_change_it(file, capsys) -> None:
+    """`--set`, `--repeat`, `--seed`, `--name` and `--gpus-per-trial`."""
+    changes = ["--set", "opt.lr=0.3,0.4,0.5", "--repeat", "2", "--seed", "7", "--name", "other"]
+
+    assert sweep.main([str(file), "--dry-run", *changes, "--gpus-per-trial", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "other: 6 trials (2 repeats x 3 opts x 1 nets), 6 to run" in out
+    assert "0.4" in out
+    assert sorted(path.name for path in file.parent.iterdir()) == ["pair.py"]
+
+
+def test_a_wrong_experiment_is_exit_code_2(file, capsys) -> None:
+    """On standard error, by the command's name."""
+    assert sweep.main(["missing.py"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.partition(":")[0]) == ("", "akid.sweep")
+
+
+def test_impossible_resources_are_exit_code_3(file, capsys) -> None:
+    """Nothing is started to find that out."""
+    arguments = ["--dry-run", "--num-gpus", "1", "--gpus-per-trial", "2"]
+
+    assert sweep.main([str(file), *arguments]) == 3
+    assert "2 GPUs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--max-concurrent", "0"], ["--rerun", "some"], ["--repeat", "many"], []]
+)
+def test_wrong_usage_is_exit_code_2(arguments) -> None:
+    """As argparse has it."""
+    file = ["pair.py"] if arguments else []
+    with pytest.raises(SystemExit) as ended:
+        sweep.main([*file, *arguments])
+
+    assert ended.value.code == 2
+
+
+def test_neither_help_nor_a_plan_loads_what_trains(file) -> None:
+    """So both are quick."""
+    program = (
+        "import sys\nfrom akid.sweep import main\n"
+        "main(['pair.py', '--dry-run'])\n"
+        "print(*({'torch', 'ray', 'mlflow', 'pandas'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=file.parent, capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr.split() == []

@@ -1,0 +1,69 @@
+"""Which code, versions and machine a sweep ran with."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from akid.tuning import provenance
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    command = ["git", *identity, *arguments]
+    return subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return a committed file."""
+    file = tmp_path / "experiment.py"
+    file.write_text("before\n")
+    _git(tmp_path, "init", "-q")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-qm", "first")
+    return file
+
+
+def test_the_commit_of_the_sources_own_repository_is_noted(source) -> None:
+    """With versions, host and command."""
+    tags = provenance.tags(source)
+
+    assert tags["mlflow.source.git.commit"] == _git(source.parent, "rev-parse", "HEAD")
+    assert tags["akid.git.dirty"] == "False"
+    assert tags["akid.driver_pid"] == str(os.getpid())
+    assert tags["akid.version.torch"]
+    assert provenance.uncommitted(source) == ""
+
+
+def test_what_is_not_committed_is_a_diff(source) -> None:
+    """And the run is marked as dirty."""
+    source.write_text("after\n")
+
+    assert provenance.tags(source)["akid.git.dirty"] == "True"
+    assert "-before\n+after" in provenance.uncommitted(source)
+
+
+def test_without_a_repository_nothing_is_said_of_commits(tmp_path) -> None:
+    """No error either."""
+    tags = provenance.tags(tmp_path / "experiment.py")
+
+    assert "mlflow.source.git.commit" not in tags
+    assert provenance.uncommitted(tmp_path / "experiment.py") == ""
+
+
+def test_only_a_dead_process_of_this_machine_is_dead_for_sure(tmp_path) -> None:
+    """Of another machine's process nothing is known."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    tags = provenance.tags(tmp_path / "experiment.py")
+    dead = {**tags, "akid.driver_pid": str(done.pid)}
+
+    assert provenance.may_be_alive(tags)
+    assert not provenance.may_be_alive(dead)
+    assert provenance.may_be_alive({**dead, "akid.driver_host": "elsewhere"})
+    assert provenance.may_be_alive({})
