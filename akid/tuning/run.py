@@ -177,6 +177,7 @@ class _Stage:
 
     def next_attempt(self) -> dict[str, Any] | str | None:
         """Return the next attempt as Tune's config; None if none is due, or that none comes."""
+        self.tick()  # Tune asks, and does nothing else, while nothing runs
         if self._due:
             start = self._due.popleft()
             return {TRIAL_INDEX: start.index, _ATTEMPT: start.attempt, _ALONE: start.alone}
@@ -229,7 +230,9 @@ class _Stage:
     def _fail(self, index: int, number: int, failure: Failure, error: str) -> None:
         self.tell(Failed(index=index, attempt=number, failure=failure, error=error))
         if not self._ledger.is_done and self._ledger.state(index) == "retrying":
-            self._listener.on_retry(index, f"{failure}: {error.strip().splitlines()[-1]}")
+            lines = error.strip().splitlines()
+            said = lines[0] if failure is Failure.LOST else lines[-1]
+            self._listener.on_retry(index, f"{failure}, {said}")
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
