@@ -30,6 +30,8 @@ _RAY_SETTINGS: Final = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # A crashed trial has told its traceback; Ray would print it again.
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
     # Workers see every GPU index that Ray gives them, and a worker without a share sees none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }

@@ -49,6 +49,7 @@ def practise(
     threads: int,
     log_dir: Path | None = None,
     on_row: Callable[[Row], None] | None = None,
+    resume: bool = False,
 ) -> "Report":
     """Call `setup`, let the kid that it returns practise, and return the kid's report.
 
@@ -59,6 +60,7 @@ def practise(
         threads: How many threads torch may compute with.
         log_dir: Where the kid's log and checkpoints go; None leaves it to the kid.
         on_row: Called with each row that the kid records, as it is recorded.
+        resume: Whether to go on from the newest checkpoint below `log_dir`, if there is one.
 
     Raises:
         ExperimentError: If `setup` returns something else than a Kid.
@@ -77,7 +79,7 @@ def practise(
         if on_row is not None:
             _listen(kid, on_row)
         kid.setup()
-        return kid.practice()
+        return kid.practice(continue_from_chk_point=True) if resume else kid.practice()
 
 
 def run_script(setup: SetupFunction, *, seed: int, threads: int) -> None:

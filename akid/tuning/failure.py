@@ -65,7 +65,7 @@ class RetryPolicy:
 
     bug: int = 0
     memory: int = 1
-    lost: int = 5
+    lost: int = 3
     stalled: int = 1
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0

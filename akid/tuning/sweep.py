@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,16 +15,18 @@ from akid.cluster.resources import ClusterCapacity
 from akid.tuning import output, provenance
 from akid.tuning import plan as planning
 from akid.tuning.experiment import Experiment
+from akid.tuning.failure import RetryPolicy
 from akid.tuning.mlflow_tracker import MlflowTracker, default_uri
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
 from akid.tuning.results import TrialRecord
+from akid.tuning.rows import News
 from akid.tuning.tracking import WHEN, TrackingWriter, TrialEnd
 from akid.tuning.trial import Trial, script
 
 if TYPE_CHECKING:
     from akid.tuning.execute import Row
-    from akid.tuning.worker import Outcome, TrialCrash
+    from akid.tuning.worker import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ class Sweep:
             cluster = stack.enter_context(self._connect(capacity))
             if cluster.dashboard_url:
                 logger.info("Ray dashboard: %s", cluster.dashboard_url)
-            return self._carry_out(plan, tracker)
+            return self._carry_out(plan, tracker, cluster.capacity)
 
     def known_records(self) -> list[TrialRecord]:
         """Return a record of what is known of each trial, without training any."""
@@ -148,7 +150,9 @@ class Sweep:
             experiment, requests, planning.by_key(known), rerun=self._options.rerun
         )
 
-    def _carry_out(self, plan: Plan, tracker: MlflowTracker) -> SweepOutcome:
+    def _carry_out(
+        self, plan: Plan, tracker: MlflowTracker, capacity: ClusterCapacity
+    ) -> SweepOutcome:
         from akid.tuning import run
 
         trials = plan.to_run
@@ -162,14 +166,15 @@ class Sweep:
         try:
             with open_progress(state, metric=self.experiment.metric) as progress:
                 conductor = _Conductor(trials, writer, progress, folder=folder, tags=tags)
-                with conductor.in_charge():
-                    run.run_trials(
-                        trials,
-                        conductor,
-                        name=f"sweep-{parent_id[:8]}",
-                        folder=folder,
-                        max_concurrent=self._options.max_concurrent,
-                    )
+                is_complete = run.run_trials(
+                    trials,
+                    conductor,
+                    name=f"sweep-{parent_id[:8]}",
+                    folder=folder,
+                    capacity=capacity,
+                    policy=RetryPolicy(bug=self.experiment.max_failures),
+                    max_concurrent=self._options.max_concurrent,
+                )
         except BaseException:
             writer.close()
             tracker.end_sweep(parent_id, status="FAILED", summary={})
@@ -180,14 +185,13 @@ class Sweep:
             for index, record in conductor.records.items()
         }
         records = _records(plan, ended)
-        interrupted = any(record.status == "KILLED" for record in ended.values())
         counts = Counter(record.status for record in ended.values())
         tracker.end_sweep(
             parent_id,
-            status="KILLED" if interrupted else "FINISHED",
+            status="FINISHED" if is_complete else "KILLED",
             summary={f"trials/{status.lower()}": float(n) for status, n in counts.items()},
         )
-        return SweepOutcome(records=records, untracked=untracked, is_interrupted=interrupted)
+        return SweepOutcome(records=records, untracked=untracked, is_interrupted=not is_complete)
 
 
 class _Conductor:
@@ -210,20 +214,7 @@ class _Conductor:
         self._tags = tags
         self._open: set[int] = set()
         self._last_rows: dict[int, dict[str, float]] = {}
-
-    @contextmanager
-    def in_charge(self) -> Iterator[None]:
-        """Close every trial at the end, also after a second Ctrl-C, which ends all at once.
-
-        Yields:
-            None.
-        """
-        try:
-            yield
-        except KeyboardInterrupt:
-            logger.warning("interrupted at once; unfinished trials are marked KILLED")
-        finally:
-            self._end_open_trials()
+        self._news: defaultdict[int, News] = defaultdict(News)
 
     def on_start(self, position: int) -> None:
         if position in self._open:
@@ -235,9 +226,15 @@ class _Conductor:
 
     def on_rows(self, position: int, rows: "Sequence[Row]") -> None:
         trial = self._trials[position]
-        self._last_rows.setdefault(position, {}).update(rows[-1])
-        self._writer.log_rows(trial.index, rows)
-        self._progress.hear(trial.label, rows)
+        new = self._news[position].only_new(rows)
+        if not new:
+            return
+        self._last_rows.setdefault(position, {}).update(new[-1])
+        self._writer.log_rows(trial.index, new)
+        self._progress.hear(trial.label, new)
+
+    def on_retry(self, position: int, reason: str) -> None:
+        logger.warning("%s is tried again: %s", self._trials[position].label, reason)
 
     def on_finish(self, position: int, outcome: "Outcome") -> None:
         record = replace(
@@ -249,26 +246,20 @@ class _Conductor:
         )
         self._end(position, record, _shown(outcome.best or outcome.final))
 
-    def on_crash(self, position: int, crash: "TrialCrash") -> None:
-        status = "DIVERGED" if crash.kind == "diverged" else "FAILED"
-        error = crash.traceback_text or crash.message
-        record = replace(self._record(position, status), error=error)
-        self._end(position, record, f"{status}: {crash.message}")
+    def on_end(self, position: int, status: str, reason: str, error: str) -> None:
+        record = replace(self._record(position, status), error=error or None)
+        last_line = error.strip().splitlines()[-1] if error.strip() else reason
+        self._end(position, record, f"{status}: {last_line}")
 
-    def _end_open_trials(self) -> None:
-        """Close the trials that an interruption has ended, and those that it kept from starting."""
-        for position in sorted(self._open):
-            self._end(position, self._record(position, "KILLED"), "KILLED")
-        for position, trial in enumerate(self._trials):
-            if trial.index not in self.records:
-                self.records[trial.index] = self._record(position, "KILLED")
+    def on_abort(self, reason: str) -> None:
+        logger.warning("%s", reason)
 
     def _end(self, position: int, record: TrialRecord, summary: str) -> None:
         trial = self._trials[position]
-        if position not in self._open:
+        self.records[trial.index] = record
+        if position not in self._open:  # it never began
             return
         self._open.remove(position)
-        self.records[trial.index] = record
         self._writer.end_trial(trial.index, self._trial_end(trial, record))
         self._progress.end(trial.label, finished=record.status == "FINISHED", summary=summary)
 

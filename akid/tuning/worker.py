@@ -12,10 +12,11 @@ from typing import Any, Final
 import ray
 from ray import tune
 
-from akid.errors import DivergedError
 from akid.tuning import output
 from akid.tuning.execute import Row, load_setup, practise
+from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.hygiene import ProcessState
+from akid.tuning.rows import RowFile
 from akid.tuning.trial import Trial
 
 # Rows are handed to the driver at most this often: each hand-over is an event of its loop.
@@ -49,7 +50,7 @@ class TrialCrash(Exception):  # noqa: N818 (it reports a crash, it is none of ak
     """A trial ended by an exception, whose text crosses process borders as it can't itself.
 
     Args:
-        kind: "failed", "diverged", or "unclean" where only the process has to go.
+        kind: A value of `Failure`, or "unclean" where only the process has to go.
         message: The exception as one line.
         traceback_text: Its traceback.
     """
@@ -74,6 +75,7 @@ class _Performance:
     def __init__(self, trial: Trial, log_dir: Path) -> None:
         self._trial = trial
         self._log_dir = log_dir
+        self._rows = RowFile(log_dir, trial.key)
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
 
@@ -116,21 +118,32 @@ class _Performance:
     def _practise(self) -> Outcome:
         trial = self._trial
         started_s = time.perf_counter()
-        _set_aside(self._log_dir)
-        with output.kept_in(self._log_dir / output.FILE_NAME):
+        earlier = self._rows.unfinished()
+        if earlier is None:
+            _set_aside(self._log_dir)
+        for row in earlier or ():
+            self._events.put(row)
+        with self._rows, output.kept_in(self._log_dir / output.FILE_NAME):
             report = practise(
-                load_setup(trial.source, name=trial.slug),
+                load_setup(trial.source, name="setup"),
                 seed=trial.seed,
                 threads=trial.threads,
                 log_dir=self._log_dir,
-                on_row=lambda row: self._events.put({**row, "time_s": time.time()}),
+                on_row=self._hear,
+                resume=earlier is not None,
             )
+            self._rows.end()
         return Outcome(
             final=dict(report.final),
             best=dict(report.best),
             test=dict(report.test),
             duration_s=time.perf_counter() - started_s,
         )
+
+    def _hear(self, row: Row) -> None:
+        row = {**row, "time_s": time.time()}
+        self._rows.add(row)
+        self._events.put(row)
 
 
 class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
@@ -198,12 +211,11 @@ def _set_aside(folder: Path) -> None:
 def _crash(error: BaseException) -> TrialCrash:
     cause = _innermost(error)
     message = f"{type(cause).__name__}: {cause}"
-    if isinstance(cause, DivergedError):
-        return TrialCrash(
-            "diverged", message, message
-        )  # it says where; how it came there is akid's
+    failure = classify(class_names(cause))
+    if failure is Failure.DIVERGED:  # it says where; how it came there is akid's own
+        return TrialCrash(failure, message, message)
     text = "".join(traceback.format_exception(cause.with_traceback(_own_part(cause))))
-    return TrialCrash("failed", message, text)
+    return TrialCrash(failure, message, text)
 
 
 def _own_part(error: BaseException) -> TracebackType | None:
