@@ -34,6 +34,7 @@ class Failure:
     pickled: bytes | None
 
 
+_STOP: Final = Answer(stops=True, lr_value=None)
 END: Final = "the worker group has ended"
 
 
@@ -51,7 +52,9 @@ class Exchange:
         await self._said.put(what)
 
     async def ask(self, event: Event) -> Answer:
-        """Say what is due, and wait for what the hooks decide."""
+        """Say what is due, and wait for what the hooks decide; to stop, once nobody waits."""
+        if self._aborted.is_set():
+            return _STOP
         await self._said.put(event)
         return await self._answers.get()
 
@@ -66,6 +69,7 @@ class Exchange:
     async def abort(self) -> None:
         """Say that nobody waits any more."""
         self._aborted.set()
+        await self._answers.put(_STOP)
 
     async def aborted(self) -> None:
         """Wait for `abort`."""
