@@ -116,6 +116,10 @@ class Progress(ABC):
         self._ended(label, summary)
 
     @abstractmethod
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+
+    @abstractmethod
     def close(self) -> None:
         """Stop showing; the last state stays on the screen."""
 
@@ -134,6 +138,9 @@ class PlainProgress(Progress):
         super().__init__(state, metric=metric)
         self._stream = stream
         self._written_s = time.monotonic()
+
+    def say(self, text: str) -> None:
+        self._write(text)
 
     def close(self) -> None:
         self._stream.flush()
@@ -168,6 +175,9 @@ class LiveProgress(Progress):
         )
         self._live.start()
 
+    def say(self, text: str) -> None:
+        self._live.console.print(text, highlight=False)
+
     def close(self) -> None:
         self._live.stop()
 
@@ -175,7 +185,7 @@ class LiveProgress(Progress):
         """Do nothing: the picture is drawn from the state on each refresh."""
 
     def _ended(self, label: str, summary: str) -> None:
-        self._live.console.print(f"{label}: {summary}", highlight=False)
+        self.say(f"{label}: {summary}")
 
     def _picture(self) -> "RenderableType":
         from rich.console import Group

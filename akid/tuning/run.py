@@ -155,6 +155,7 @@ class _Stage:
         self._attempts: dict[int, TuneTrial] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._stopping: set[tuple[int, int]] = set()
+        self._ended: set[tuple[int, int]] = set()
         self.is_aborted = False
         self.tell(Tick())
 
@@ -196,6 +197,8 @@ class _Stage:
         if result["rows"]:
             self._listener.on_rows(index, result["rows"])
             self.tell(Reported(index=index, attempt=number, checkpoint=True))
+        if "outcome" in result or "crash" in result:
+            self._ended.add((index, number))
         if "outcome" in result:
             self._outcomes[index] = result["outcome"]
             self.tell(Finished(index=index, attempt=number))
@@ -207,6 +210,8 @@ class _Stage:
     def lose(self, attempt: TuneTrial) -> None:
         """Note that an attempt's process is gone; one that could speak has told of its end."""
         index, number = _place(attempt)
+        if (index, number) in self._ended:
+            return
         if (index, number) in self._stopping:
             self.tell(Stopped(index=index, attempt=number))
             return

@@ -234,7 +234,7 @@ class _Conductor:
         self._progress.hear(trial.label, new)
 
     def on_retry(self, position: int, reason: str) -> None:
-        logger.warning("%s is tried again: %s", self._trials[position].label, reason)
+        self._progress.say(f"{self._trials[position].label} is tried again: {reason}")
 
     def on_finish(self, position: int, outcome: "Outcome") -> None:
         record = replace(
@@ -252,7 +252,7 @@ class _Conductor:
         self._end(position, record, f"{status}: {last_line}")
 
     def on_abort(self, reason: str) -> None:
-        logger.warning("%s", reason)
+        self._progress.say(reason)
 
     def _end(self, position: int, record: TrialRecord, summary: str) -> None:
         trial = self._trials[position]
