@@ -112,8 +112,10 @@ class BatchNormalizationLayer(Block):
         gamma = self.gamma
         if gamma is not None and self.share_gamma:
             gamma = gamma.expand(inputs.shape[1]).contiguous()  # its kernels read plain memory
+        learns = self.training
         # One value a channel has no variance: a last batch of one example is normalised as later.
-        learns = self.training and inputs.numel() > inputs.shape[1]
+        if learns and inputs.numel() == inputs.shape[1]:
+            learns = False
         return functional.batch_norm(
             inputs,
             self.running_mean,
