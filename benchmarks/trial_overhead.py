@@ -48,7 +48,7 @@ def setup():
 
 def akid_sweep(trials: int, folder: Path) -> tuple[float, float]:
     """Return seconds per trial after the first ended, and the whole command's seconds."""
-    file = folder / "empty.py"
+    file = folder / f"empty{trials}.py"
     file.write_text(EMPTY_EXPERIMENT.format(trials=trials))
     started_s = time.perf_counter()
     command = [sys.executable, "-m", "akid.sweep", str(file)]
@@ -109,6 +109,7 @@ def main() -> None:
     options = parser.parse_args()
     few = max(4, options.trials // 10)  # of what takes a second or more each
     with tempfile.TemporaryDirectory() as folder:
+        _, two_s = akid_sweep(2, Path(folder))
         akid_s, whole_s = akid_sweep(options.trials, Path(folder))
         os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
         import logging
@@ -124,6 +125,7 @@ def main() -> None:
     day = datetime.now(tz=UTC).date().isoformat()
     rows = [
         ("akid sweep, MLflow on, after the first trial", akid_s),
+        ("akid, all included, beyond a sweep of two", (whole_s - two_s) / (options.trials - 2)),
         ("(a) bare Tune, a process for each trial", without_s),
         ("(b) bare Tune, reuse, no loggers, no tracking", with_s),
         ("(c) a fresh process with torch, two at a time", fresh_s),
@@ -138,7 +140,7 @@ trials, {few} where each is a new process. The last column is the time relative 
 |---|---:|---:|
 {table}
 
-The whole akid command, start and end of Ray included: {whole_s:.1f} s.
+The whole akid command, start and end of Ray included: {whole_s:.1f} s; for two trials: {two_s:.1f} s.
 """
     print(text)
     if options.report is not None:
