@@ -75,7 +75,7 @@ def main() -> None:
     print(text)
     if options.report is not None:
         options.report.mkdir(parents=True, exist_ok=True)
-        (options.report / f"command_line_{day}.md").write_text(text)
+        (options.report / f"{day}-command-line.md").write_text(text)
 
 
 if __name__ == "__main__":

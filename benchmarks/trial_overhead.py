@@ -145,7 +145,7 @@ The whole akid command, start and end of Ray included: {whole_s:.1f} s; for two 
     print(text)
     if options.report is not None:
         options.report.mkdir(parents=True, exist_ok=True)
-        (options.report / f"trial_overhead_{day}.md").write_text(text)
+        (options.report / f"{day}-trial-overhead.md").write_text(text)
 
 
 if __name__ == "__main__":
