@@ -5,7 +5,6 @@ ledger decides what is tried, tried again, stopped and given up. An attempt is a
 """
 
 import logging
-import math
 import shutil
 import time
 from collections import deque
@@ -19,7 +18,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
-from akid.cluster.resources import ClusterCapacity
+from akid.cluster.resources import ClusterCapacity, ResourceRequest
 from akid.tuning.execute import Row
 from akid.tuning.failure import Failure, RetryPolicy
 from akid.tuning.ledger import OPEN, Ledger
@@ -270,14 +269,13 @@ class _Stage:
 def _resources(
     trials: Sequence[Trial], capacity: ClusterCapacity
 ) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory]:
-    most_cpus = max(node.cpus for node in capacity.nodes)
-
     def needed(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """Return what an attempt needs: a whole GPU or machine where memory did not suffice."""
         trial = trials[config[TRIAL_INDEX]]
-        bundle = {"CPU": trial.cpus, "GPU": trial.gpus}
+        request = ResourceRequest(cpus=trial.cpus, gpus=trial.gpus)
         if config[_ALONE]:
-            bundle = {"CPU": trial.cpus if trial.gpus else most_cpus, "GPU": math.ceil(trial.gpus)}
+            request = capacity.alone(request)
+        bundle = {"CPU": request.cpus, "GPU": request.gpus}
         return tune.PlacementGroupFactory([{key: value for key, value in bundle.items() if value}])
 
     return needed
