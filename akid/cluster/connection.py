@@ -44,12 +44,10 @@ class Cluster:
     Attributes:
         capacity: Its machines with their CPUs and GPUs.
         dashboard_url: Where its dashboard answers, or None.
-        is_local: Whether it was started for this process alone and ends with it.
     """
 
     capacity: ClusterCapacity
     dashboard_url: str | None
-    is_local: bool
 
 
 @contextmanager
@@ -79,14 +77,13 @@ def connect(
         os.environ.setdefault(name, value)
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if is_connected():
-        yield Cluster(capacity=_capacity(), dashboard_url=None, is_local=False)
+        yield Cluster(capacity=_capacity(), dashboard_url=None)
         return
     dashboard = _start(address, num_cpus=num_cpus, num_gpus=num_gpus)
     try:
         yield Cluster(
             capacity=_capacity(),
             dashboard_url=f"http://{dashboard}" if dashboard else None,
-            is_local=address is None,
         )
     finally:
         _end()
