@@ -90,3 +90,26 @@ def test_max_failures_tries_a_bug_again(place) -> None:
 
     assert ran.code == 0
     assert "is tried again: bug, OSError: not yet" in ran.err
+
+
+def test_a_lack_of_memory_is_tried_again_on_the_whole_machine(place) -> None:
+    """The retry holds all CPUs of the cluster's machine, and computes with its own threads."""
+    seen = place.folder / "cpus"
+    body = f"""
+    from pathlib import Path
+
+    import ray
+
+    seen = Path({str(seen)!r})
+    cpus = ray.get_runtime_context().get_assigned_resources()["CPU"]
+    with seen.open("a") as file:
+        file.write(f"{{cpus:g}} ")
+    if cpus < 2:
+        raise MemoryError("too large")
+    """
+    file = place.empty(body="\n".join(line[4:] for line in body.splitlines()))
+
+    ran = place.sweep(file)
+
+    assert ran.code == 0
+    assert seen.read_text() == "1 2 "
