@@ -1,188 +1,56 @@
-"""`python -m akid.sweep FILE`: train what is missing of an experiment's grid and rank the results.
+"""`python -m akid.sweep FILE` trains an experiment's grid, `python -m akid.sweep COMMAND` the rest.
 
-Exit codes: 0 all trials finished, 1 some failed, 2 wrong usage or experiment, 3 resources that
-can't be had, 130 interrupted.
+A file that is called like a command is named by its path: `./compare`.
 """
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from akid.commands import exit_codes
 from akid.errors import AkidError, ResourceError
 
-if TYPE_CHECKING:
-    from akid.tuning.sweep import Sweep
-
-EXIT_FINISHED: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_RESOURCES: Final = 3
-EXIT_INTERRUPTED: Final = 130
-
-_RERUN: Final = ("missing", "failed", "changed", "all")
+COMMANDS: Final[dict[str, str]] = {}
+"""The commands besides training: name, one line of help. Each is a module of `akid.commands`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    name = given[0] if given and given[0] in COMMANDS else None
+    command = importlib.import_module(f"akid.commands.{name or 'train'}")
+    parser = argparse.ArgumentParser(
+        prog=f"akid.sweep {name}" if name else "akid.sweep",
+        usage=None if name else "akid.sweep [OPTIONS] FILE\n       akid.sweep COMMAND ...",
+        description=command.DESCRIPTION,
+        epilog=exit_codes.EXPLAINED
+        if name
+        else f"{_commands_explained()}\n\n{exit_codes.EXPLAINED}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    options = parser.parse_args(given[1:] if name else given)
     try:
-        return _run(options)
+        return int(command.run(options))
     except ResourceError as error:
-        return _refuse(error, EXIT_RESOURCES)
+        return _refuse(error, exit_codes.RESOURCES)
     except AkidError as error:
-        return _refuse(error, EXIT_USAGE)
+        return _refuse(error, exit_codes.USAGE)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return exit_codes.INTERRUPTED
 
 
-def _run(options: argparse.Namespace) -> int:
-    from akid.tuning import experiment
-    from akid.tuning.sweep import Sweep, SweepOptions
-
-    described = experiment.load(options.file).with_overrides(
-        settings=options.set,
-        repeat_times=options.repeat,
-        gpu_num_per_instance=options.gpus_per_trial,
-        name=options.name,
-        seed=options.seed,
-    )
-    sweep = Sweep(
-        described,
-        SweepOptions(
-            tracking_uri=options.tracking_uri,
-            address=options.address,
-            rerun=options.rerun,
-            max_concurrent=options.max_concurrent,
-            folder=options.work_dir,
-            num_cpus=options.num_cpus,
-            num_gpus=options.num_gpus,
-        ),
-    )
-    return _dry_run(sweep) if options.dry_run else _practise(sweep, options)
-
-
-def _dry_run(sweep: "Sweep") -> int:
-    from akid.tuning import table
-
-    table.print_plan(sweep.plan())
-    return EXIT_FINISHED
-
-
-def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
-    from akid.tuning import results, table
-
-    with redirect_stdout(sys.stderr):  # Ray tells of a lost process on standard output
-        outcome = sweep.run()
-    records = outcome.records
-    metric, mode = sweep.experiment.metric, sweep.experiment.mode
-    if options.csv is not None:
-        options.csv.write_text(results.to_csv(records), encoding="utf-8")
-    if options.json:
-        print(results.to_json(records, metric=metric, mode=mode))
-    else:
-        table.print_results(records, metric=metric, mode=mode)
-        print(f"\n{sweep.where()}")
-    if outcome.is_interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_FINISHED if all(r.status == "FINISHED" for r in records) else EXIT_FAILED
+def _commands_explained() -> str:
+    lines = [f"  {name:<10}{summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(["commands (akid.sweep COMMAND --help says more):", *lines])
 
 
 def _refuse(error: AkidError, code: int) -> int:
     print(f"akid.sweep: {error}", file=sys.stderr)
     return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="akid.sweep",
-        description=(
-            "Train every combination of an experiment's network and optimisation parameters on"
-            " Ray, log each trial to MLflow, and rank the results. What an earlier sweep finished"
-            " is not trained again."
-        ),
-        epilog=(
-            "Exit codes: 0 all trials finished, 1 some failed, 2 wrong usage or experiment,"
-            " 3 resources that can't be had, 130 interrupted."
-        ),
-    )
-    parser.add_argument("file", metavar="FILE", type=Path, help="a Python file with `setup`")
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and train nothing")
-    _add_grid(parser)
-    _add_place(parser)
-    _add_output(parser)
-    return parser
-
-
-def _add_grid(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what is trained")
-    group.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUES",
-        help="replace a list, for example opt.lr=0.1,0.2 (may be repeated)",
-    )
-    group.add_argument("--repeat", type=int, metavar="N", help="trainings of each combination")
-    group.add_argument("--seed", type=int, metavar="N", help="the seed of the first repeat")
-    group.add_argument(
-        "--rerun",
-        choices=_RERUN,
-        default="missing",
-        help="which known trials run again (default: those that have not finished)",
-    )
-
-
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where it is trained")
-    group.add_argument("--address", metavar="HOST:PORT", help="a running Ray cluster")
-    group.add_argument(
-        "--gpus-per-trial",
-        type=_number,
-        metavar="X",
-        help="GPUs of each trial: 0, a fraction, or a whole number",
-    )
-    group.add_argument("--max-concurrent", type=_positive, metavar="N", help="trials at once")
-    group.add_argument(
-        "--num-cpus", type=_positive, metavar="N", help="CPUs of the cluster that is started here"
-    )
-    group.add_argument(
-        "--num-gpus", type=int, metavar="N", help="GPUs of the cluster that is started here"
-    )
-    group.add_argument(
-        "--work-dir",
-        type=Path,
-        default=Path("akid_runs"),
-        metavar="DIR",
-        help="logs and checkpoints of the trials; all machines must see it (default: akid_runs)",
-    )
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where results go")
-    group.add_argument("--name", help="the MLflow experiment (default: the experiment's own name)")
-    group.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        help="the MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)",
-    )
-    group.add_argument("--json", action="store_true", help="print results as JSON")
-    group.add_argument("--csv", type=Path, metavar="FILE", help="write results to a CSV file too")
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return number
 
 
 if __name__ == "__main__":

@@ -1,0 +1,12 @@
+"""Arguments: those that several commands share."""
+
+import argparse
+
+
+def add_tracking_uri(parser: argparse._ActionsContainer) -> None:
+    """Declare where the results are kept."""
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="the MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)",
+    )

@@ -1,0 +1,149 @@
+"""`akid.sweep FILE`: train what is missing of an experiment's grid and rank the results."""
+
+import argparse
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from akid.commands import exit_codes
+from akid.commands.arguments import add_tracking_uri
+
+if TYPE_CHECKING:
+    from akid.tuning.sweep import Sweep
+
+DESCRIPTION: Final = (
+    "Train every combination of an experiment's network and optimisation parameters on Ray, log"
+    " each trial to MLflow, and rank the results. What an earlier sweep finished is not trained"
+    " again."
+)
+
+_RERUN: Final = ("missing", "failed", "changed", "all")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="a Python file with `setup`")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and train nothing")
+    _add_grid(parser)
+    _add_place(parser)
+    _add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, or print what would be trained."""
+    from akid.tuning import experiment
+    from akid.tuning.sweep import Sweep, SweepOptions
+
+    described = experiment.load(options.file).with_overrides(
+        settings=options.set,
+        repeat_times=options.repeat,
+        gpu_num_per_instance=options.gpus_per_trial,
+        name=options.name,
+        seed=options.seed,
+    )
+    sweep = Sweep(
+        described,
+        SweepOptions(
+            tracking_uri=options.tracking_uri,
+            address=options.address,
+            rerun=options.rerun,
+            max_concurrent=options.max_concurrent,
+            folder=options.work_dir,
+            num_cpus=options.num_cpus,
+            num_gpus=options.num_gpus,
+        ),
+    )
+    return _dry_run(sweep) if options.dry_run else _practise(sweep, options)
+
+
+def _dry_run(sweep: "Sweep") -> int:
+    from akid.tuning import table
+
+    table.print_plan(sweep.plan())
+    return exit_codes.FINISHED
+
+
+def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
+    from akid.tuning import results, table
+
+    with redirect_stdout(sys.stderr):  # Ray tells of a lost process on standard output
+        outcome = sweep.run()
+    records = outcome.records
+    metric, mode = sweep.experiment.metric, sweep.experiment.mode
+    if options.csv is not None:
+        options.csv.write_text(results.to_csv(records), encoding="utf-8")
+    if options.json:
+        print(results.to_json(records, metric=metric, mode=mode))
+    else:
+        table.print_results(records, metric=metric, mode=mode)
+        print(f"\n{sweep.where()}")
+    if outcome.is_interrupted:
+        return exit_codes.INTERRUPTED
+    return (
+        exit_codes.FINISHED if all(r.status == "FINISHED" for r in records) else exit_codes.FAILED
+    )
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is trained")
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="replace a list, for example opt.lr=0.1,0.2 (may be repeated)",
+    )
+    group.add_argument("--repeat", type=int, metavar="N", help="trainings of each combination")
+    group.add_argument("--seed", type=int, metavar="N", help="the seed of the first repeat")
+    group.add_argument(
+        "--rerun",
+        choices=_RERUN,
+        default="missing",
+        help="which known trials run again (default: those that have not finished)",
+    )
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where it is trained")
+    group.add_argument("--address", metavar="HOST:PORT", help="a running Ray cluster")
+    group.add_argument(
+        "--gpus-per-trial",
+        type=_number,
+        metavar="X",
+        help="GPUs of each trial: 0, a fraction, or a whole number",
+    )
+    group.add_argument("--max-concurrent", type=_positive, metavar="N", help="trials at once")
+    group.add_argument(
+        "--num-cpus", type=_positive, metavar="N", help="CPUs of the cluster that is started here"
+    )
+    group.add_argument(
+        "--num-gpus", type=int, metavar="N", help="GPUs of the cluster that is started here"
+    )
+    group.add_argument(
+        "--work-dir",
+        type=Path,
+        default=Path("akid_runs"),
+        metavar="DIR",
+        help="logs and checkpoints of the trials; all machines must see it (default: akid_runs)",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where results go")
+    group.add_argument("--name", help="the MLflow experiment (default: the experiment's own name)")
+    add_tracking_uri(group)
+    group.add_argument("--json", action="store_true", help="print results as JSON")
+    group.add_argument("--csv", type=Path, metavar="FILE", help="write results to a CSV file too")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return number
