@@ -12,7 +12,9 @@ from typing import Final
 from akid.commands import exit_codes
 from akid.errors import AkidError, ResourceError
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "gpus": "list the GPUs and who uses them",
+}
 """The commands besides training: name, one line of help. Each is a module of `akid.commands`."""
 
 

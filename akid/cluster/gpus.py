@@ -1,15 +1,28 @@
-"""GPUs: what NVIDIA's management library (NVML) says of this machine's GPUs.
+"""GPUs: what a GPU is, and which of a machine's GPUs a process sees."""
 
-Whatever is amiss with the driver is an answer, not an error: a machine without GPUs trains on its
-CPUs.
-"""
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
+"""The variable that says which GPUs a process sees (CUDA documentation, "CUDA_VISIBLE_DEVICES")."""
 
-_VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GpuProcess:
+    """A process that computes on a GPU.
+
+    Attributes:
+        pid: Its number, as the host counts.
+        memory_bytes: The GPU's memory that it uses; None where the driver does not tell.
+        user: Whose it is; empty where this machine does not see the process.
+        command: The beginning of its command line; of a trial, Ray's name for it.
+    """
+
+    pid: int
+    memory_bytes: int | None
+    user: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +36,9 @@ class Gpu:
         memory_bytes: All of its memory.
         free_bytes: The memory that no process uses now.
         driver: The driver's version.
+        processes: Who computes on it now.
+        instances: The UUIDs of the parts that MIG has cut it into; empty without MIG.
+        fault: Why it can't be used; empty for a sound one.
     """
 
     index: int
@@ -31,31 +47,33 @@ class Gpu:
     memory_bytes: int
     free_bytes: int
     driver: str
+    processes: tuple[GpuProcess, ...] = ()
+    instances: tuple[str, ...] = ()
+    fault: str = ""
 
 
-def local_gpus(environment: Mapping[str, str] | None = None) -> list[Gpu] | str:
-    """Return this machine's GPUs that `CUDA_VISIBLE_DEVICES` lets through, or why there are none.
+def seen_gpus(found: list[Gpu] | str, visible: str | None) -> list[Gpu] | str:
+    """Return the GPUs that a process sees, or why it sees none.
 
     Args:
-        environment: Where `CUDA_VISIBLE_DEVICES` is looked up; None for this process's own.
+        found: All GPUs of the machine, or why there are none.
+        visible: The process's `CUDA_VISIBLE_DEVICES`; None where it is not set.
     """
-    found = _all_gpus()
     if isinstance(found, str):
         return found
-    visible = (os.environ if environment is None else environment).get(_VISIBLE)
     kept = visible_gpus(found, visible)
     if kept:
         return kept
     if visible is not None and found:
-        return f"{_VISIBLE}={visible!r} hides all {len(found)} GPUs of this machine"
+        return f"{VISIBLE}={visible!r} hides all {len(found)} GPUs of this machine"
     return "NVML finds no GPU on this machine"
 
 
 def visible_gpus(gpus: Sequence[Gpu], visible: str | None) -> list[Gpu]:
     """Return the GPUs that a value of `CUDA_VISIBLE_DEVICES` lets through, in its order.
 
-    As for CUDA, numbers and UUIDs (or their beginnings) name a GPU, and the first that names none
-    ends the list; None lets all through.
+    As for CUDA, numbers and UUIDs (or their beginnings) name a GPU, or a part of one that
+    MIG has cut, and the first that names none ends the list; None lets all through.
     """
     if visible is None:
         return list(gpus)
@@ -71,47 +89,8 @@ def visible_gpus(gpus: Sequence[Gpu], visible: str | None) -> list[Gpu]:
 def _named(gpus: Sequence[Gpu], word: str) -> Gpu | None:
     if word.isdigit():
         return next((gpu for gpu in gpus if gpu.index == int(word)), None)
+    if word.startswith("MIG-"):
+        parts = [(gpu, uuid) for gpu in gpus for uuid in gpu.instances if uuid.startswith(word)]
+        return replace(parts[0][0], uuid=parts[0][1]) if len(parts) == 1 else None
     matching = [gpu for gpu in gpus if word.startswith("GPU-") and gpu.uuid.startswith(word)]
     return matching[0] if len(matching) == 1 else None
-
-
-def _all_gpus() -> list[Gpu] | str:
-    try:
-        import pynvml
-    except ImportError as error:
-        return f"NVIDIA's management library can't be used: {error}"
-    try:
-        pynvml.nvmlInit()
-    except (pynvml.NVMLError, OSError) as error:
-        return f"no NVIDIA driver answers: {error}"
-    try:
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        return [_gpu(pynvml, index, driver) for index in range(pynvml.nvmlDeviceGetCount())]
-    except (pynvml.NVMLError, OSError) as error:
-        return f"the NVIDIA driver does not list its GPUs: {error}"
-    finally:
-        _shut_down(pynvml)
-
-
-def _gpu(pynvml: Any, index: int, driver: str) -> Gpu:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    return Gpu(
-        index=index,
-        name=_text(pynvml.nvmlDeviceGetName(handle)),
-        uuid=_text(pynvml.nvmlDeviceGetUUID(handle)),
-        memory_bytes=int(memory.total),
-        free_bytes=int(memory.free),
-        driver=driver,
-    )
-
-
-def _shut_down(pynvml: Any) -> None:
-    try:
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -2,7 +2,8 @@
 
 import os
 
-from akid.cluster import gpus
+from akid.cluster import gpus, nvml
+from akid.cluster.gpus import Gpu
 from akid.cluster.resources import ClusterCapacity, Node
 
 
@@ -18,6 +19,11 @@ def local_capacity(*, num_cpus: int | None = None, num_gpus: int | None = None) 
     return ClusterCapacity(nodes=(Node(cpus=cpus, gpus=seen, name="this machine"),))
 
 
+def local_gpus() -> list[Gpu] | str:
+    """Return the GPUs of this machine that this process sees, or why it sees none."""
+    return gpus.seen_gpus(nvml.survey(), os.environ.get(gpus.VISIBLE))
+
+
 def _visible_gpus() -> int:
-    found = gpus.local_gpus()
-    return 0 if isinstance(found, str) else len(found)
+    found = local_gpus()
+    return 0 if isinstance(found, str) else sum(not gpu.fault for gpu in found)

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "akid"
 VENDORS = {
     "ray": {
         "cluster/connection.py",
+        "cluster/inventory.py",
         "cluster/jobs.py",
         "tuning/run.py",
         "tuning/worker.py",
@@ -20,7 +21,7 @@ VENDORS = {
     },
     "mlflow": {"tuning/mlflow_tracker.py"},
     "jinja2": {"tuning/template.py"},
-    "pynvml": {"cluster/gpus.py"},
+    "pynvml": {"cluster/nvml.py"},
     "matplotlib": {"observing/figures.py"},
 }
 DRIVER_MODULES = ("akid", "akid.sweep", "akid.tuning.sweep", "akid.tuning.tune", "akid.tuning.plan")

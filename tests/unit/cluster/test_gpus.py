@@ -1,10 +1,10 @@
 """GPUs: what is visible, and what is said where there are none."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from akid.cluster.gpus import Gpu, local_gpus, visible_gpus
+from akid.cluster.gpus import Gpu, seen_gpus, visible_gpus
 
 
 def gpu(index: int) -> Gpu:
@@ -43,19 +43,17 @@ def test_visible_gpus_follow_cuda(visible: str | None, expected: list[int]) -> N
     assert [gpu.index for gpu in visible_gpus(GPUS, visible)] == expected
 
 
-def test_a_machine_without_gpus_gives_a_reason() -> None:
-    """Planning never fails for want of a driver (the first akid needed CUDA to be imported)."""
-    found = local_gpus({"CUDA_VISIBLE_DEVICES": ""})
+def test_a_part_that_mig_has_cut_is_named_by_its_uuid() -> None:
+    """It is listed as its GPU with the part's UUID."""
+    cut = replace(gpu(0), instances=("MIG-11", "MIG-22"))
 
-    assert isinstance(found, str)
-    assert found
+    assert [g.uuid for g in visible_gpus([cut], "MIG-22")] == ["MIG-22"]
+    assert visible_gpus([cut], "MIG-") == []
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not Path("/dev/nvidiactl").exists(), reason="no NVIDIA driver")
-def test_a_real_gpu_is_listed() -> None:
-    """On a machine with GPUs each has a name, a UUID and memory."""
-    found = local_gpus({})
-
-    assert isinstance(found, list)
-    assert all(g.uuid.startswith("GPU-") and 0 < g.free_bytes <= g.memory_bytes for g in found)
+def test_why_a_process_sees_no_gpu_is_told() -> None:
+    """By the driver's words, by the variable, or because there is none."""
+    assert seen_gpus("no driver", None) == "no driver"
+    assert seen_gpus(GPUS, "") == "CUDA_VISIBLE_DEVICES='' hides all 3 GPUs of this machine"
+    assert seen_gpus([], None) == "NVML finds no GPU on this machine"
+    assert seen_gpus(GPUS, "1") == [GPUS[1]]
