@@ -102,6 +102,7 @@ def _start(address: str | None, *, num_cpus: int | None, num_gpus: int | None) -
     try:
         if address is None:
             context = ray.init(
+                address="local",  # never the cluster that someone else has started here
                 num_cpus=num_cpus,
                 num_gpus=num_gpus,
                 include_dashboard=True,
