@@ -73,3 +73,7 @@ class ResourceError(AkidError, RuntimeError):
 
 class TrackingError(AkidError, RuntimeError):
     """The tracking store can't be opened, or refuses what it is given."""
+
+
+class DeployError(AkidError, ValueError):
+    """The values of a deployment, or the folder that it is to be written to, are wrong."""

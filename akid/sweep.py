@@ -13,6 +13,7 @@ from akid.commands import exit_codes
 from akid.errors import AkidError, ResourceError
 
 COMMANDS: Final[dict[str, str]] = {
+    "deploy": "write the files that bring a cluster up",
     "gpus": "list the GPUs and who uses them",
 }
 """The commands besides training: name, one line of help. Each is a module of `akid.commands`."""

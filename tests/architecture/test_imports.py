@@ -20,7 +20,7 @@ VENDORS = {
         "training/ray_worker.py",
     },
     "mlflow": {"tuning/mlflow_tracker.py"},
-    "jinja2": {"tuning/template.py"},
+    "jinja2": {"cluster/deploy/render.py", "tuning/template.py"},
     "pynvml": {"cluster/nvml.py"},
     "matplotlib": {"observing/figures.py"},
 }

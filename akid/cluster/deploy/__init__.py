@@ -1,0 +1,1 @@
+"""Deployment: files that bring a cluster up, all rendered from one small set of values."""
