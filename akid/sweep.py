@@ -15,6 +15,7 @@ from akid.errors import AkidError, ResourceError
 COMMANDS: Final[dict[str, str]] = {
     "deploy": "write the files that bring a cluster up",
     "gpus": "list the GPUs and who uses them",
+    "submit": "sweep on a cluster as a Ray job",
 }
 """The commands besides training: name, one line of help. Each is a module of `akid.commands`."""
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_arguments(parser)
-    options = parser.parse_args(given[1:] if name else given)
+    options = parser.parse_intermixed_args(given[1:] if name else given)
     try:
         return int(command.run(options))
     except ResourceError as error:

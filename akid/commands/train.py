@@ -1,13 +1,16 @@
 """`akid.sweep FILE`: train what is missing of an experiment's grid and rank the results."""
 
 import argparse
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from akid.cluster import jobs
 from akid.commands import exit_codes
 from akid.commands.arguments import add_tracking_uri
+from akid.errors import TrackingError
 
 if TYPE_CHECKING:
     from akid.tuning.sweep import Sweep
@@ -35,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from akid.tuning import experiment
     from akid.tuning.sweep import Sweep, SweepOptions
 
+    _check_kept(options)
     described = experiment.load(options.file).with_overrides(
         settings=options.set,
         repeat_times=options.repeat,
@@ -55,6 +59,16 @@ def run(options: argparse.Namespace) -> int:
         ),
     )
     return _dry_run(sweep) if options.dry_run else _practise(sweep, options)
+
+
+def _check_kept(options: argparse.Namespace) -> None:
+    """Refuse results in a job's own folder, which goes when the job ends."""
+    named = options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if jobs.is_job() and not named:
+        raise TrackingError(
+            "this sweep is a Ray job: expected a store that outlives the job's folder, got none."
+            " Pass --tracking-uri, or set MLFLOW_TRACKING_URI on the cluster's machines."
+        )
 
 
 def _dry_run(sweep: "Sweep") -> int:

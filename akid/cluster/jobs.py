@@ -1,0 +1,117 @@
+"""Jobs: a sweep whose driver runs on the cluster (Ray documentation, "Ray Jobs")."""
+
+import asyncio
+import logging
+import os
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from akid.cluster.package import packed
+from akid.errors import ResourceError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+_QUIET_LOGGERS: Final = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
+_JOB: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+
+
+def is_job() -> bool:
+    """Whether this process is a job's driver: its working folder goes when the job ends."""
+    return _JOB in os.environ
+
+
+class JobServer:
+    """The job server of a running cluster: its dashboard.
+
+    Args:
+        address: `http://host:8265`.
+
+    Raises:
+        ResourceError: If it does not answer, or refuses the token.
+    """
+
+    def __init__(self, address: str) -> None:
+        if not address.startswith(("http://", "https://")):
+            raise ResourceError(
+                f"submit: expected the address of the cluster's dashboard, for example"
+                f" http://head:8265, got address={address!r}."
+            )
+        for logger in _QUIET_LOGGERS:
+            logging.getLogger(logger).setLevel(logging.WARNING)
+        self._address = address
+        self._client = self._connect()
+
+    def submit(self, file: Path, arguments: Sequence[str]) -> str:
+        """Start a sweep of an experiment file as a job, and return the job's id.
+
+        The file's folder is sent along, without secrets and results (`akid.cluster.package`).
+
+        Args:
+            file: The experiment file.
+            arguments: Further arguments of `akid.sweep`, as the cluster's machines see them.
+
+        Raises:
+            ResourceError: If the folder is too large, or the cluster refuses the job.
+        """
+        name = file.resolve().parent.name if file.stem == "experiment" else file.stem
+        words = ["python", "-m", "akid.sweep", file.name, "--address", "auto", *arguments]
+        with packed(file.resolve().parent) as folder:
+            try:
+                submitted: str = self._client.submit_job(
+                    entrypoint=shlex.join(words),
+                    submission_id=f"akid-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+                    runtime_env={"working_dir": str(folder)},
+                    metadata={"akid.experiment": name, "akid.host": socket.gethostname()},
+                )
+            except (RuntimeError, ValueError, ConnectionError) as error:
+                raise self._refused(error) from error
+        return submitted
+
+    def follow(self, job: str, write: Callable[[str], object]) -> int:
+        """Pass on what a job prints until it ends, and return its exit code.
+
+        Raises:
+            ResourceError: If the job ended without an exit code: it was stopped, or its machine
+                was lost.
+        """
+        asyncio.run(self._pass_on(job, write))
+        details = self._client.get_job_info(job)
+        if details.driver_exit_code is None:
+            raise ResourceError(
+                f"submit: expected job {job} to end by itself, got {details.status}:"
+                f" {details.message}"
+            )
+        return int(details.driver_exit_code)
+
+    async def _pass_on(self, job: str, write: Callable[[str], object]) -> None:
+        async for text in self._client.tail_job_logs(job):
+            write(text)
+
+    def _connect(self) -> "JobSubmissionClient":
+        from ray.exceptions import AuthenticationError
+        from ray.job_submission import JobSubmissionClient
+
+        try:
+            return JobSubmissionClient(self._address)
+        except (AuthenticationError, RuntimeError, ValueError, ConnectionError) as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> ResourceError:
+        first_line = str(error).strip().partition("\n")[0]
+        return ResourceError(
+            f"submit: expected the job server at {self._address} to take a job, got"
+            f" {type(error).__name__}: {first_line} Check the address (the dashboard's, not port"
+            " 6379 or 10001) and the token (RAY_AUTH_TOKEN, or ~/.ray/auth_token)."
+        )
+
+
+def write_out(text: str) -> None:
+    """Pass a job's output on to this process's."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
