@@ -214,6 +214,7 @@ class _Conductor:
         self._tags = tags
         self._open: set[int] = set()
         self._last_rows: dict[int, dict[str, float]] = {}
+        self._usage: dict[int, Mapping[str, float]] = {}
         self._news: defaultdict[int, News] = defaultdict(News)
 
     def on_start(self, position: int) -> None:
@@ -244,6 +245,7 @@ class _Conductor:
             test=outcome.test,
             duration_s=outcome.duration_s,
         )
+        self._usage[position] = outcome.usage
         self._end(position, record, _shown(outcome.best or outcome.final))
 
     def on_end(self, position: int, status: str, reason: str, error: str) -> None:
@@ -260,11 +262,13 @@ class _Conductor:
         if position not in self._open:  # it never began
             return
         self._open.remove(position)
-        self._writer.end_trial(trial.index, self._trial_end(trial, record))
+        usage = self._usage.pop(position, {})
+        self._writer.end_trial(trial.index, self._trial_end(trial, record, usage))
         self._progress.end(trial.label, finished=record.status == "FINISHED", summary=summary)
 
-    def _trial_end(self, trial: Trial, record: TrialRecord) -> TrialEnd:
+    def _trial_end(self, trial: Trial, record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
         summary = {
+            **usage,
             **{f"best/{name}": value for name, value in record.best.items()},
             **{f"test/{n.removeprefix('test_')}": value for n, value in record.test.items()},
         }

@@ -15,6 +15,7 @@ from ray import tune
 from akid.tuning import output
 from akid.tuning.execute import Row, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
+from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
 from akid.tuning.rows import RowFile
 from akid.tuning.trial import Trial
@@ -37,12 +38,14 @@ class Outcome:
         final: The metrics of the last rows.
         best: The metrics of the best validation, with its `step`.
         test: The metrics of the best weights on the test split; empty where there is none.
+        usage: What it took of its GPUs, as `gpu/*`; empty without.
         duration_s: From loading the source to the last row.
     """
 
     final: Row
     best: Row
     test: Row
+    usage: Row
     duration_s: float
 
 
@@ -123,7 +126,8 @@ class _Performance:
             _set_aside(self._log_dir)
         for row in earlier or ():
             self._events.put(row)
-        with self._rows, output.kept_in(self._log_dir / output.FILE_NAME):
+        share = GpuShare(trial.gpus)
+        with share, self._rows, output.kept_in(self._log_dir / output.FILE_NAME):
             report = practise(
                 load_setup(trial.source, name="setup"),
                 seed=trial.seed,
@@ -137,6 +141,7 @@ class _Performance:
             final=dict(report.final),
             best=dict(report.best),
             test=dict(report.test),
+            usage=dict(share.metrics()),
             duration_s=time.perf_counter() - started_s,
         )
 
