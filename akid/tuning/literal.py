@@ -9,11 +9,12 @@ def literal(value: Any) -> str:
     >>> literal("relu"), literal(-0.5), literal([float("inf"), None])
     ("'relu'", '(-0.5)', "[float('inf'), None]")
     """
-    text = _plain_literal(value)
+    text = bare_literal(value)
     return f"({text})" if text.startswith("-") else text
 
 
-def _plain_literal(value: Any) -> str:
+def bare_literal(value: Any) -> str:
+    """Return the same as one writes it by itself: a negative number stands without brackets."""
     if isinstance(value, bool) or value is None or isinstance(value, int):
         return repr(value)
     if isinstance(value, str):
@@ -22,13 +23,13 @@ def _plain_literal(value: Any) -> str:
         # repr gives nan and inf, which are names and no literals.
         return repr(value) if value - value == 0 else _not_finite(value)
     if isinstance(value, dict):
-        items = [f"{_plain_literal(k)}: {_plain_literal(v)}" for k, v in value.items()]
+        items = [f"{bare_literal(k)}: {bare_literal(v)}" for k, v in value.items()]
         return "{" + ", ".join(items) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_plain_literal(v) for v in value) + "]"
+        return "[" + ", ".join(bare_literal(v) for v in value) + "]"
     if isinstance(value, tuple):
         comma = "," if len(value) == 1 else ""
-        return "(" + ", ".join(_plain_literal(v) for v in value) + comma + ")"
+        return "(" + ", ".join(bare_literal(v) for v in value) + comma + ")"
     msg = (
         "expected None, a bool, an int, a float, a str, or a list, tuple or dict of those,"
         f" got {value!r} ({type(value).__name__})"

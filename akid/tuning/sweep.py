@@ -16,7 +16,8 @@ from akid.tuning import output, provenance
 from akid.tuning import plan as planning
 from akid.tuning.experiment import Experiment
 from akid.tuning.failure import RetryPolicy
-from akid.tuning.mlflow_tracker import MlflowTracker, default_uri
+from akid.tuning.mlflow_store import default_uri
+from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
 from akid.tuning.results import TrialRecord

@@ -19,7 +19,7 @@ VENDORS = {
         "training/ray_group.py",
         "training/ray_worker.py",
     },
-    "mlflow": {"tuning/mlflow_tracker.py"},
+    "mlflow": {"tuning/mlflow_reader.py", "tuning/mlflow_store.py", "tuning/mlflow_tracker.py"},
     "jinja2": {"cluster/deploy/render.py", "tuning/template.py"},
     "pynvml": {"cluster/nvml.py"},
     "matplotlib": {"observing/figures.py"},

@@ -9,7 +9,7 @@ from akid.cluster.resources import ResourceRequest
 from akid.errors import TrackingError
 from akid.tuning import provenance
 from akid.tuning.experiment import Experiment
-from akid.tuning.mlflow_tracker import MlflowTracker, default_uri
+from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.template import Template
 from akid.tuning.tracking import TrialEnd
 from akid.tuning.trial import Trial, make_trials
@@ -110,12 +110,3 @@ def test_a_deleted_experiment_is_told_of(uri) -> None:
 
     with pytest.raises(TrackingError, match="mlflow experiments restore -x"):
         MlflowTracker(uri, "deleted")
-
-
-def test_the_default_store_lies_here(tmp_path, monkeypatch) -> None:
-    """Unless the environment names another."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
-    assert default_uri() == f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://example.org")
-    assert default_uri() == "http://example.org"

@@ -1,0 +1,155 @@
+"""The MLflow store: how it is named, opened, and how its errors are told."""
+
+import gc
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from akid.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_CLIENT_SETTINGS: Final = {
+    # By default a dead server is asked again for minutes; the writer has its own retries.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_ENABLE_DB_SDK": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+_LEVELS: Final = {
+    "mlflow": logging.WARNING,
+    "mlflow.store.db.utils": logging.ERROR,  # it tells of each of its retries
+    "alembic": logging.WARNING,
+    "urllib3.connectionpool": logging.ERROR,  # likewise
+}
+_SERVER_TIMEOUT_S: Final = 5.0
+_LOCK_TIMEOUT_S: Final = 20.0
+
+
+def default_uri() -> str:
+    """Return the store that is used when none is named: MLFLOW_TRACKING_URI, or mlflow.db here."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+
+
+def open_client(uri: str, *, for_writing: bool) -> "MlflowClient":
+    """Return a client of the store.
+
+    Args:
+        uri: A tracking URI: `sqlite:///mlflow.db`, `http://host:5000`, ...
+        for_writing: Whether the store has to take something; SQLite's file is made then.
+
+    Raises:
+        TrackingError: If the store can't be opened.
+    """
+    for name, value in _CLIENT_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    _check_folder(uri)
+    with translated(f"reach the tracking store uri={uri!r}"):
+        _probe(uri, for_writing=for_writing)
+    with translated(f"open the tracking store uri={uri!r}"), _garbage_kept():
+        from mlflow import MlflowClient
+
+        for name, level in _LEVELS.items():
+            logging.getLogger(name).setLevel(level)
+        return MlflowClient(tracking_uri=uri)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a SQLite store; None of another kind of store."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0])
+
+
+def may_exist(uri: str) -> bool:
+    """Whether there may be such a store; only of SQLite it can be told without asking it."""
+    file = sqlite_file(uri)
+    return file is None or file.exists()
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn whatever MLflow raises into a `TrackingError` that says what was tried.
+
+    Yields:
+        None.
+    """
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        cause = _root(error)
+        first_line = str(cause).strip().partition("\n")[0]
+        raise TrackingError(
+            f"MlflowTracker: could not {what}: {type(cause).__name__}: {first_line}."
+            " Check it, or name another store by --tracking-uri."
+        ) from error
+
+
+def _check_folder(uri: str) -> None:
+    file = sqlite_file(uri)
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        raise TrackingError(
+            f"MlflowTracker: expected a folder for the store uri={uri!r}, got"
+            f" {str(file.parent)!r}, which does not exist."
+            " Make it, or name another store by --tracking-uri."
+        )
+    if file.is_dir():
+        raise TrackingError(
+            f"MlflowTracker: expected a file as the store, got uri={uri!r}, which is a folder."
+            f" Name a file in it: --tracking-uri {uri}/mlflow.db."
+        )
+
+
+def _probe(uri: str, *, for_writing: bool) -> None:
+    """Raise what keeps the store from being used; MLflow itself tries again for minutes."""
+    file = sqlite_file(uri)
+    if file is not None:
+        with closing(sqlite3.connect(file, timeout=_LOCK_TIMEOUT_S)) as store:
+            store.execute("PRAGMA schema_version")
+            if for_writing:
+                store.execute("BEGIN IMMEDIATE")
+                store.rollback()
+    elif uri.startswith(("http://", "https://")):
+        from urllib import error, request
+
+        with suppress(error.HTTPError):  # whatever it answers, it is there
+            request.urlopen(f"{uri}/health", timeout=_SERVER_TIMEOUT_S).close()  # noqa: S310
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Load MLflow inside without garbage collections, and set it aside from later ones.
+
+    Half a million objects come with MLflow, none of them garbage; looking through them again and
+    again takes a quarter of the time that it takes to load them.
+
+    Yields:
+        None.
+    """
+    if "mlflow" in sys.modules:
+        yield
+        return
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
