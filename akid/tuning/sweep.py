@@ -15,7 +15,6 @@ from akid.cluster.resources import ClusterCapacity
 from akid.tuning import output, provenance
 from akid.tuning import plan as planning
 from akid.tuning.experiment import Experiment
-from akid.tuning.failure import RetryPolicy
 from akid.tuning.mlflow_store import default_uri
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
@@ -173,7 +172,7 @@ class Sweep:
                     name=f"sweep-{parent_id[:8]}",
                     folder=folder,
                     capacity=capacity,
-                    policy=RetryPolicy(bug=self.experiment.max_failures),
+                    policy=self.experiment.policy(),
                     max_concurrent=self._options.max_concurrent,
                 )
         except BaseException:
