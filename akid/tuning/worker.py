@@ -1,10 +1,12 @@
 """Worker: the Ray actor that practises planned trials, one after another."""
 
 import queue
+import shutil
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -17,7 +19,7 @@ from akid.tuning.execute import Row, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
-from akid.tuning.rows import RowFile
+from akid.tuning.rows import Left, RowFile
 from akid.tuning.trial import Trial
 
 # Rows are handed to the driver at most this often: each hand-over is an event of its loop.
@@ -28,6 +30,10 @@ _MACHINERY: Final = (str(Path(__file__).parent), str(Path(ray.__file__).parent))
 
 TRIAL_INDEX: Final = "akid_trial"
 """The key of Tune's `config` that holds the index of the planned trial."""
+
+
+LEFT_IN: Final = "akid_left_in"
+"""The key that holds the folder in which an earlier attempt left the trial, or None."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,9 +81,10 @@ class _Performance:
     what torch keeps for each thread (gradient mode, number of threads) starts afresh.
     """
 
-    def __init__(self, trial: Trial, log_dir: Path) -> None:
+    def __init__(self, trial: Trial, log_dir: Path, left_in: Path | None) -> None:
         self._trial = trial
         self._log_dir = log_dir
+        self._left_in = left_in
         self._rows = RowFile(log_dir, trial.key)
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
@@ -121,29 +128,41 @@ class _Performance:
     def _practise(self) -> Outcome:
         trial = self._trial
         started_s = time.perf_counter()
-        earlier = self._rows.unfinished()
-        if earlier is None:
-            _set_aside(self._log_dir)
-        for row in earlier or ():
+        left = self._begin()
+        for row in left.rows if left is not None else ():
             self._events.put(row)
-        share = GpuShare(trial.gpus)
-        with share, self._rows, output.kept_in(self._log_dir / output.FILE_NAME):
-            report = practise(
-                load_setup(trial.source, name="setup"),
-                seed=trial.seed,
-                threads=trial.threads,
-                log_dir=self._log_dir,
-                on_row=self._hear,
-                resume=earlier is not None,
+        if left is not None and left.result is not None:
+            return Outcome(**left.result)
+        with closing(self._rows):
+            with GpuShare(trial.gpus) as share, output.kept_in(self._log_dir / output.FILE_NAME):
+                report = practise(
+                    load_setup(trial.source, name="setup"),
+                    seed=trial.seed,
+                    threads=trial.threads,
+                    log_dir=self._log_dir,
+                    on_row=self._hear,
+                    resume=left is not None,
+                )
+            outcome = Outcome(
+                final=dict(report.final),
+                best=dict(report.best),
+                test=dict(report.test),
+                usage=dict(share.metrics()),
+                duration_s=time.perf_counter() - started_s,
             )
-            self._rows.end()
-        return Outcome(
-            final=dict(report.final),
-            best=dict(report.best),
-            test=dict(report.test),
-            usage=dict(share.metrics()),
-            duration_s=time.perf_counter() - started_s,
-        )
+            self._rows.end(asdict(outcome))
+        return outcome
+
+    def _begin(self) -> Left | None:
+        """Bring what earlier attempts left into the trial's folder, set anything else aside."""
+        if self._left_in is not None and self._left_in != self._log_dir:
+            _set_aside(self._log_dir)
+            _move(self._left_in, self._log_dir)
+        left = self._rows.go_on() if self._left_in is not None else None
+        if left is None:
+            _set_aside(self._log_dir)
+            self._rows.begin()
+        return left
 
     def _hear(self, row: Row) -> None:
         row = {**row, "time_s": time.time()}
@@ -168,10 +187,11 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._served = 0
         self._end: TrialCrash | None = None
         self._performance: _Performance | None = None
-        self._index: int = config[TRIAL_INDEX]
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._index = new_config[TRIAL_INDEX]
+        self._index: int = new_config[TRIAL_INDEX]
+        self._left_in: str | None = new_config[LEFT_IN]
         return True
 
     def step(self) -> dict[str, Any]:
@@ -179,7 +199,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             raise self._end
         if self._performance is None:
             trial = self._trials[self._index]
-            self._performance = _Performance(trial, self._folder / trial.slug)
+            left_in = Path(self._left_in) if self._left_in is not None else None
+            self._performance = _Performance(trial, self._folder / trial.slug, left_in)
         rows, end = self._performance.next_rows()
         if end is None:
             return {"rows": rows}
@@ -211,6 +232,13 @@ def _set_aside(folder: Path) -> None:
     while (target := folder.with_name(f"{folder.name}~{number}")).exists():
         number += 1
     folder.rename(target)
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Move what an earlier sweep left; its trial may have had another number."""
+    if folder.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, target)
 
 
 def _crash(error: BaseException) -> TrialCrash:
