@@ -39,7 +39,8 @@ from akid.tuning.messages import (
 )
 from akid.tuning.results import FINISHED
 from akid.tuning.trial import Trial
-from akid.tuning.worker import LEFT_IN, TRIAL_INDEX, Outcome, TrialCrash, TrialWorker
+from akid.tuning.trial_folders import TrialFolders
+from akid.tuning.worker import RESUMES, TRIAL_INDEX, Outcome, TrialCrash, TrialWorker
 
 _TUNE_FOLDER: Final = ".tune"
 _ATTEMPT: Final = "akid_attempt"
@@ -102,7 +103,7 @@ def run_trials(
     for logger in _QUIET_LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     folder = folder.resolve()
-    folders = _Folders(folder, trials, left_in or {})
+    folders = TrialFolders(folder, trials, left_in or {})
     stage = _Stage(trials, listener, folders, policy=policy, max_concurrent=max_concurrent)
     try:
         _tuner(stage, trials, capacity, name=name, folder=folder).fit()
@@ -138,21 +139,6 @@ def _tuner(
     )
 
 
-class _Folders:
-    """Knows where an attempt finds what earlier ones left."""
-
-    def __init__(self, folder: Path, trials: Sequence[Trial], left_in: Mapping[int, Path]) -> None:
-        self._folder = folder
-        self._trials = trials
-        self._left_in = left_in
-
-    def left_in(self, start: Start) -> str | None:
-        """Return the folder; None where the attempt has to begin anew."""
-        if start.attempt == 1 and start.index in self._left_in:
-            return str(self._left_in[start.index])
-        return str(self._folder / self._trials[start.index].slug) if start.resume else None
-
-
 class _Stage:
     """Carries out the ledger's instructions, and tells it what Tune says."""
 
@@ -160,7 +146,7 @@ class _Stage:
         self,
         trials: Sequence[Trial],
         listener: Listener,
-        folders: "_Folders",
+        folders: TrialFolders,
         *,
         policy: RetryPolicy | None,
         max_concurrent: int | None,
@@ -204,7 +190,7 @@ class _Stage:
                 TRIAL_INDEX: start.index,
                 _ATTEMPT: start.attempt,
                 _ALONE: start.alone,
-                LEFT_IN: self._folders.left_in(start),
+                RESUMES: self._folders.prepare(start),
             }
         return Searcher.FINISHED if self._ledger.is_done else None
 
@@ -220,7 +206,7 @@ class _Stage:
         index, number = _place(attempt)
         if result["rows"]:
             self._listener.on_rows(index, result["rows"])
-            self.tell(Reported(index=index, attempt=number, checkpoint=True))
+            self.tell(Reported(index=index, attempt=number))
         if "outcome" in result or "crash" in result:
             self._ended.add((index, number))
         if "outcome" in result:

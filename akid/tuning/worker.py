@@ -1,7 +1,6 @@
 """Worker: the Ray actor that practises planned trials, one after another."""
 
 import queue
-import shutil
 import threading
 import time
 import traceback
@@ -19,7 +18,7 @@ from akid.tuning.execute import Row, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
-from akid.tuning.rows import Left, RowFile
+from akid.tuning.rows import RowFile
 from akid.tuning.trial import Trial
 
 # Rows are handed to the driver at most this often: each hand-over is an event of its loop.
@@ -32,8 +31,8 @@ TRIAL_INDEX: Final = "akid_trial"
 """The key of Tune's `config` that holds the index of the planned trial."""
 
 
-LEFT_IN: Final = "akid_left_in"
-"""The key that holds the folder in which an earlier attempt left the trial, or None."""
+RESUMES: Final = "akid_resumes"
+"""The key that says whether the trial goes on from what lies in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,10 +80,10 @@ class _Performance:
     what torch keeps for each thread (gradient mode, number of threads) starts afresh.
     """
 
-    def __init__(self, trial: Trial, log_dir: Path, left_in: Path | None) -> None:
+    def __init__(self, trial: Trial, log_dir: Path, *, resumes: bool) -> None:
         self._trial = trial
         self._log_dir = log_dir
-        self._left_in = left_in
+        self._resumes = resumes
         self._rows = RowFile(log_dir, trial.key)
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
@@ -128,11 +127,13 @@ class _Performance:
     def _practise(self) -> Outcome:
         trial = self._trial
         started_s = time.perf_counter()
-        left = self._begin()
+        left = self._rows.go_on() if self._resumes else None
         for row in left.rows if left is not None else ():
             self._events.put(row)
         if left is not None and left.result is not None:
             return Outcome(**left.result)
+        if left is None:
+            self._rows.begin()
         with closing(self._rows):
             with GpuShare(trial.gpus) as share, output.kept_in(self._log_dir / output.FILE_NAME):
                 report = practise(
@@ -152,17 +153,6 @@ class _Performance:
             )
             self._rows.end(asdict(outcome))
         return outcome
-
-    def _begin(self) -> Left | None:
-        """Bring what earlier attempts left into the trial's folder, set anything else aside."""
-        if self._left_in is not None and self._left_in != self._log_dir:
-            _set_aside(self._log_dir)
-            _move(self._left_in, self._log_dir)
-        left = self._rows.go_on() if self._left_in is not None else None
-        if left is None:
-            _set_aside(self._log_dir)
-            self._rows.begin()
-        return left
 
     def _hear(self, row: Row) -> None:
         row = {**row, "time_s": time.time()}
@@ -191,7 +181,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._index: int = new_config[TRIAL_INDEX]
-        self._left_in: str | None = new_config[LEFT_IN]
+        self._resumes: bool = new_config[RESUMES]
         return True
 
     def step(self) -> dict[str, Any]:
@@ -199,8 +189,9 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             raise self._end
         if self._performance is None:
             trial = self._trials[self._index]
-            left_in = Path(self._left_in) if self._left_in is not None else None
-            self._performance = _Performance(trial, self._folder / trial.slug, left_in)
+            self._performance = _Performance(
+                trial, self._folder / trial.slug, resumes=self._resumes
+            )
         rows, end = self._performance.next_rows()
         if end is None:
             return {"rows": rows}
@@ -222,23 +213,6 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def __repr__(self) -> str:
         return f"akid {self._trials[self._index].label}"
-
-
-def _set_aside(folder: Path) -> None:
-    """Rename the folder of an earlier run of the trial, so that the two are not mixed up."""
-    if not folder.exists():
-        return
-    number = 1
-    while (target := folder.with_name(f"{folder.name}~{number}")).exists():
-        number += 1
-    folder.rename(target)
-
-
-def _move(folder: Path, target: Path) -> None:
-    """Move what an earlier sweep left; its trial may have had another number."""
-    if folder.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(folder, target)
 
 
 def _crash(error: BaseException) -> TrialCrash:
