@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
+from akid.cluster import jobs, package
 from akid.cluster.resources import ClusterCapacity, Node
 from akid.errors import ResourceError
 
@@ -52,7 +54,11 @@ class Cluster:
 
 @contextmanager
 def connect(
-    address: str | None = None, *, num_cpus: int | None = None, num_gpus: int | None = None
+    address: str | None = None,
+    *,
+    code: Path | None = None,
+    num_cpus: int | None = None,
+    num_gpus: int | None = None,
 ) -> Iterator[Cluster]:
     """Join the cluster at `address`, or start one on this machine; leave or end it afterwards.
 
@@ -61,6 +67,8 @@ def connect(
     Args:
         address: `host:port` of a running cluster, `"auto"` for the one on this machine; None
             starts a private one.
+        code: A folder that is sent to the machines of a cluster of several, where trials then work
+            in a copy of it (`akid.cluster.package` says what is sent); None sends nothing.
         num_cpus: Logical CPUs of a private cluster; None for as many as there are.
         num_gpus: Logical GPUs of a private cluster; None for as many as there are.
 
@@ -79,7 +87,10 @@ def connect(
     if is_connected():
         yield Cluster(capacity=_capacity(), dashboard_url=None)
         return
-    dashboard = _start(address, num_cpus=num_cpus, num_gpus=num_gpus)
+    if address is None:
+        dashboard = _start(num_cpus=num_cpus, num_gpus=num_gpus)
+    else:
+        dashboard = _join(address, code)
     try:
         yield Cluster(
             capacity=_capacity(),
@@ -95,30 +106,51 @@ def is_connected() -> bool:
     return ray is not None and bool(ray.is_initialized())
 
 
-def _start(address: str | None, *, num_cpus: int | None, num_gpus: int | None) -> str | None:
-    """Start or join, and return the dashboard's host and port."""
+def _start(*, num_cpus: int | None, num_gpus: int | None) -> str | None:
+    """Start a cluster on this machine, and return its dashboard's host and port."""
+    return _init(
+        "on this machine",
+        address="local",  # never the cluster that someone else has started here
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        include_dashboard=True,
+        dashboard_host="127.0.0.1",
+    )
+
+
+def _join(address: str, code: Path | None) -> str | None:
+    """Join a cluster, and return its dashboard's host and port.
+
+    What is sent along has to be said when one joins, and whether there are other machines is known
+    only then; a job's code has been sent with the job.
+    """
+    where = f"at address={address!r}"
+    dashboard = _init(where, address=address)
+    if code is None or jobs.is_job() or len(_hosts()) < 2:
+        return dashboard
+    _end()
+    with package.packed(code) as folder:
+        return _init(where, address=address, runtime_env={"working_dir": str(folder)})
+
+
+def _init(where: str, **arguments: Any) -> str | None:
     import ray
 
     try:
-        if address is None:
-            context = ray.init(
-                address="local",  # never the cluster that someone else has started here
-                num_cpus=num_cpus,
-                num_gpus=num_gpus,
-                include_dashboard=True,
-                dashboard_host="127.0.0.1",
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-            )
-        else:
-            context = ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        context = ray.init(log_to_driver=False, logging_level=logging.WARNING, **arguments)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        where = "on this machine" if address is None else f"at address={address!r}"
         raise ResourceError(
             f"connect: expected a Ray cluster {where}, got {type(error).__name__}: {error}."
             " Check `ray status` there, or leave out --address to start a private cluster."
         ) from error
     return context.dashboard_url or None
+
+
+def _hosts() -> set[str]:
+    """Return the addresses of the cluster's machines."""
+    import ray
+
+    return {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
 
 
 def _end() -> None:

@@ -136,7 +136,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--work-dir",
-        type=Path,
+        type=_folder,
         default=Path("akid_runs"),
         metavar="DIR",
         help="logs and checkpoints of the trials; all machines must see it (default: akid_runs)",
@@ -154,6 +154,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _number(text: str) -> float:
     number = float(text)
     return int(number) if number.is_integer() else number
+
+
+def _folder(text: str) -> Path:
+    if "://" in text:
+        raise argparse.ArgumentTypeError(
+            f"expected a folder of a file system that all machines see, got {text!r}; mount it"
+        )
+    return Path(text)
 
 
 def _positive(text: str) -> int:

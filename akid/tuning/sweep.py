@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from akid.cluster import connection, machine, resources
+from akid.cluster import connection, machine, resources, storage
 from akid.cluster.connection import Cluster
 from akid.cluster.resources import ClusterCapacity
 from akid.tuning import output, provenance
 from akid.tuning import plan as planning
 from akid.tuning.experiment import Experiment
+from akid.tuning.failure import RetryPolicy
 from akid.tuning.mlflow_store import default_uri
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
 from akid.tuning.results import TrialRecord
-from akid.tuning.rows import News, RowFile
+from akid.tuning.rows import News
 from akid.tuning.tracking import WHEN, TrackingWriter, TrialEnd
 from akid.tuning.trial import Trial, script
 
@@ -112,6 +113,7 @@ class Sweep:
             cluster = stack.enter_context(self._connect(capacity))
             if cluster.dashboard_url:
                 logger.info("Ray dashboard: %s", cluster.dashboard_url)
+            storage.check_shared(self._options.folder.resolve())
             return self._carry_out(plan, tracker, cluster.capacity)
 
     def known_records(self) -> list[TrialRecord]:
@@ -130,7 +132,10 @@ class Sweep:
             return machine.local_capacity(
                 num_cpus=self._options.num_cpus, num_gpus=self._options.num_gpus
             )
-        return stack.enter_context(connection.connect(self._options.address)).capacity
+        path = self.experiment.path
+        code = path.resolve().parent if path is not None else None
+        cluster = stack.enter_context(connection.connect(self._options.address, code=code))
+        return cluster.capacity
 
     def _connect(self, capacity: ClusterCapacity) -> AbstractContextManager[Cluster]:
         return connection.connect(num_cpus=int(capacity.cpus), num_gpus=int(capacity.gpus))
@@ -147,11 +152,7 @@ class Sweep:
         resources.check_feasible(requests, capacity)
         known = MlflowTracker(self._uri, experiment.name, create=False).known_runs()
         return planning.make_plan(
-            experiment,
-            requests,
-            planning.by_key(known),
-            rerun=self._options.rerun,
-            left=lambda run: RowFile(Path(run.folder), run.key).left() if run.folder else None,
+            experiment, requests, planning.by_key(known), rerun=self._options.rerun
         )
 
     def _carry_out(
@@ -160,7 +161,6 @@ class Sweep:
         from akid.tuning import run
 
         trials = plan.to_run
-        broken_off = plan.broken_off
         tags = provenance.tags(self.experiment.path)
         name = f"{self.experiment.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
         tracker.close_left_open()
@@ -170,18 +170,15 @@ class Sweep:
         folder = self._options.folder / self.experiment.name
         try:
             with open_progress(state, metric=self.experiment.metric) as progress:
-                conductor = _Conductor(
-                    trials, broken_off, writer, progress, folder=folder, tags=tags
-                )
+                conductor = _Conductor(trials, writer, progress, folder=folder, tags=tags)
                 is_complete = run.run_trials(
                     trials,
                     conductor,
                     name=f"sweep-{parent_id[:8]}",
                     folder=folder,
                     capacity=capacity,
-                    policy=self.experiment.policy(),
+                    policy=RetryPolicy(bug=self.experiment.max_failures),
                     max_concurrent=self._options.max_concurrent,
-                    left_in={at: Path(run.folder) for at, run in broken_off.items()},
                 )
         except BaseException:
             writer.close()
@@ -208,7 +205,6 @@ class _Conductor:
     def __init__(
         self,
         trials: Sequence[Trial],
-        broken_off: Mapping[int, KnownRun],
         writer: TrackingWriter,
         progress: Progress,
         *,
@@ -217,7 +213,6 @@ class _Conductor:
     ) -> None:
         self.records: dict[int, TrialRecord] = {}
         self._trials = trials
-        self._broken_off = broken_off
         self._writer = writer
         self._progress = progress
         self._folder = folder
@@ -232,13 +227,7 @@ class _Conductor:
             return
         trial = self._trials[position]
         self._open.add(position)
-        run = self._broken_off.get(position)
-        folder = str((self._folder / trial.slug).resolve())
-        self._writer.start_trial(
-            trial,
-            tags={**self._tags, "akid.folder": folder},
-            goes_on=run.run_id if run is not None else None,
-        )
+        self._writer.start_trial(trial, tags=self._tags)
         self._progress.start(trial.label)
 
     def on_rows(self, position: int, rows: "Sequence[Row]") -> None:

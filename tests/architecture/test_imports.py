@@ -13,6 +13,7 @@ VENDORS = {
         "cluster/connection.py",
         "cluster/inventory.py",
         "cluster/jobs.py",
+        "cluster/storage.py",
         "tuning/run.py",
         "tuning/worker.py",
         "training/ray_engine.py",

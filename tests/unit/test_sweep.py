@@ -52,7 +52,14 @@ def test_impossible_resources_are_exit_code_3(file, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--max-concurrent", "0"], ["--rerun", "some"], ["--repeat", "many"], []]
+    "arguments",
+    [
+        ["--max-concurrent", "0"],
+        ["--rerun", "some"],
+        ["--repeat", "many"],
+        ["--work-dir", "s3://bucket/runs"],
+        [],
+    ],
 )
 def test_wrong_usage_is_exit_code_2(arguments) -> None:
     """As argparse has it."""

@@ -37,9 +37,7 @@ class ListTracker(Tracker):
     def start_sweep(self, name: str, *, tags: Mapping[str, str], texts: Mapping[str, str]) -> str:
         return "parent"
 
-    def start_trial(
-        self, trial: Trial, *, parent_id: str, tags: Mapping[str, str], goes_on: str | None = None
-    ) -> str:
+    def start_trial(self, trial: Trial, *, parent_id: str, tags: Mapping[str, str]) -> str:
         self._note("start", trial.index, parent_id)
         return f"run {trial.index}"
 
