@@ -8,7 +8,8 @@
     │   └── DownloadError (OSError)      ... it could not be fetched
     ├── TrainingError (RuntimeError)     practice can't go on
     │   ├── DivergedError                ... the loss became NaN or infinite
-    │   └── CheckpointError              ... a checkpoint can't be written or read, or fits no kid
+    │   ├── CheckpointError              ... a checkpoint can't be written or read, or fits no kid
+    │   └── TakenOverError               ... another process has taken over the trial
     ├── ExperimentError (ValueError)     an experiment file or the arguments of `tune` are wrong
     │   ├── TemplateError                ... a hole can't be filled, or the rendering is no Python
     │   └── GridError                    ... a parameter list or a list of GPU numbers is wrong
@@ -53,6 +54,10 @@ class DivergedError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A checkpoint can't be written, read, or does not fit the kid."""
+
+
+class TakenOverError(TrainingError):
+    """Another process has begun to practise the same trial in the same folder."""
 
 
 class ExperimentError(AkidError, ValueError):

@@ -7,6 +7,7 @@ from typing import final
 
 from akid.errors import TrackingError
 from akid.tuning.plan import KnownRun
+from akid.tuning.rows import News
 from akid.tuning.tracking import Metrics, Tracker, TrialEnd
 from akid.tuning.trial import Trial
 
@@ -24,6 +25,7 @@ class MemoryRun:
         status: RUNNING until the run is closed.
         rows: All rows of metrics in the order of their arrival.
         end: What a trial ended with.
+        news: Knows which rows a run has that goes on.
     """
 
     name: str
@@ -32,6 +34,7 @@ class MemoryRun:
     status: str = "RUNNING"
     rows: list[Metrics] = field(default_factory=list)
     end: TrialEnd | None = None
+    news: News | None = None
 
 
 @final
@@ -68,13 +71,22 @@ class MemoryTracker(Tracker):
         del tags, texts
         return self._add(MemoryRun(name=name))
 
-    def start_trial(self, trial: Trial, *, parent_id: str, tags: Mapping[str, str]) -> str:
+    def start_trial(
+        self, trial: Trial, *, parent_id: str, tags: Mapping[str, str], goes_on: str | None = None
+    ) -> str:
         del tags
         self._run(parent_id)
+        if goes_on is not None:
+            run = self._run(goes_on)
+            run.parent_id, run.status, run.end = parent_id, "RUNNING", None
+            run.news = News()
+            run.news.only_new(run.rows)
+            return goes_on
         return self._add(MemoryRun(name=trial.label, parent_id=parent_id, trial=trial))
 
     def log_rows(self, run_id: str, rows: Sequence[Metrics]) -> None:
-        self._run(run_id).rows.extend(rows)
+        run = self._run(run_id)
+        run.rows.extend(rows if run.news is None else run.news.only_new(rows))
 
     def end_trial(self, run_id: str, end: TrialEnd) -> None:
         run = self._run(run_id)

@@ -4,6 +4,8 @@
 >>> class TestMemoryTracker(TrackerContract):
 ...     def make_tracker(self):
 ...         return MemoryTracker()
+...     def history(self, tracker, run_id, name):
+...         return [(row["step"], row[name]) for row in tracker.runs[run_id].rows]
 >>> TestMemoryTracker().test_a_finished_trial_is_known()
 """
 
@@ -31,6 +33,10 @@ class TrackerContract:
     def reopen(self, tracker: Tracker) -> Tracker:
         """Return another tracker of the same store; this one where nothing outlives a tracker."""
         return tracker
+
+    def history(self, tracker: Tracker, run_id: str, name: str) -> list[tuple[float, float]]:
+        """Return steps and values of a metric as the store has them."""
+        raise NotImplementedError(f"{type(self).__name__} must implement history().")
 
     def test_a_new_store_knows_no_runs(self) -> None:
         """And a sweep alone is no trial."""
@@ -97,6 +103,26 @@ class TrackerContract:
         assert {run.key for run in runs} == {make_trial(0).key}
         starts = [run.started_s for run in runs]
         assert starts == sorted(starts, reverse=True), f"expected newest first, got {starts}."
+
+    def test_a_trial_goes_on_in_its_run(self) -> None:
+        """After a break the same run is open again, under the new sweep, each step in it once."""
+        tracker = self.make_tracker()
+        trial = make_trial(0)
+        rows = [{"step": step, "time_s": 1.0, "loss": 1.0 / step} for step in range(1, 5)]
+        run_id = tracker.start_trial(trial, parent_id=_sweep(tracker), tags={})
+        tracker.log_rows(run_id, rows[:3])
+        tracker.end_trial(run_id, TrialEnd(status="KILLED"))
+        later = self.reopen(tracker)
+        sweep = _sweep(later)
+        assert later.start_trial(trial, parent_id=sweep, tags={}, goes_on=run_id) == run_id
+        assert [run.status for run in later.known_runs()] == ["RUNNING"]
+        later.log_rows(run_id, [{**row, "time_s": 2.0} for row in rows])
+        later.end_trial(run_id, TrialEnd(status="FINISHED"))
+        (known,) = later.known_runs()
+        assert (known.run_id, known.status) == (run_id, "FINISHED"), known
+        history = self.history(later, run_id, "loss")
+        expected = [(row["step"], row["loss"]) for row in rows]
+        assert history == expected, f"expected {expected}, got {history}."
 
     def test_takes_many_rows_and_numbers_that_are_none(self) -> None:
         """A long practice, and a loss that became NaN or infinite, are written."""

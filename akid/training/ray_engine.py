@@ -48,6 +48,7 @@ class DataParallelEngine(Engine):
         max_restarts: How many times to start again from the last checkpoint after a worker died.
         precision: See `SingleEngine`.
         compile: See `SingleEngine`.
+        channels_last: See `SingleEngine`.
 
     Raises:
         SetupError: If a number is not legal, or both names of the number are given.
@@ -66,6 +67,7 @@ class DataParallelEngine(Engine):
         max_restarts: int = 0,
         precision: str = "float32",
         compile: bool | Mapping[str, Any] = False,  # noqa: A002 (torch's own word)
+        channels_last: bool | None = None,
     ) -> None:
         super().__init__(name)
         if num_gpu is not None and gpu_num is not None:
@@ -79,7 +81,11 @@ class DataParallelEngine(Engine):
         self._check_counts()
         self.wants_gpus = device is None or torch.device(device).type == "cuda"
         self.device = torch.device("cpu")
-        self._options: dict[str, Any] = {"precision": precision, "compile": compile}
+        self._options: dict[str, Any] = {
+            "precision": precision,
+            "compile": compile,
+            "channels_last": channels_last,
+        }
         # In a tuple, as an attribute of its own it would become a submodule.
         self._local = (SingleEngine(device="cpu", **self._options),)
 

@@ -1,7 +1,8 @@
 """Resuming: going on from the newest checkpoint of a folder, with the best weights so far."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from torch import Tensor, nn
 
@@ -18,7 +19,10 @@ _BRAIN: Final = "brain."
 def resume(
     kid: Block, folder: CheckpointFolder, *, brain: nn.Module, best: Best, journal: Journal
 ) -> None:
-    """Load the newest checkpoint into `kid`; without any, leave it as it is.
+    """Load the newest checkpoint that is whole into `kid`; without any, leave it as it is.
+
+    A damaged one is passed over, and so is one of whose best weights nothing whole is left, as long
+    as there is an earlier one: what is practised again gives the same numbers.
 
     Args:
         kid: What the checkpoints are of, set up.
@@ -28,18 +32,17 @@ def resume(
         journal: The kid's log.
 
     Raises:
-        CheckpointError: If the newest checkpoint can't be read, or is of another kid.
+        CheckpointError: If no checkpoint can be read, or the one that can is of another kid.
     """
-    path = folder.newest()
-    if path is None:
+    found = _whole(folder, journal)
+    if not found:
         journal.info(f"no checkpoint in {folder.path}: starts afresh")
         return
-    state = checkpoint.read(path)
+    path, state, of_best = next((one for one in found if one.of_best is not None), found[0])
     checkpoint.load_into(kid, state, who=kid.label)
     journal.info(f"goes on from {path}")
     if not best.row:
         return
-    of_best = _state_of_step(best.row["step"], state, folder)
     if of_best is None:
         journal.warning(f"no checkpoint of step {best.row['step']}, the best: forgets it")
         best.forget()
@@ -47,17 +50,51 @@ def resume(
     best.keep_state(brain, _weights_validated(of_best))
 
 
-def _state_of_step(
-    step: float, state: dict[str, Any], folder: CheckpointFolder
-) -> dict[str, Any] | None:
-    """Return this state if it is of the step, otherwise the best checkpoint's, if that one is."""
+class _Found(NamedTuple):
+    """A checkpoint that is whole, and the one with the best weights of that time."""
+
+    path: Path
+    state: dict[str, Any]
+    of_best: dict[str, Any] | None
+
+
+def _whole(folder: CheckpointFolder, journal: Journal) -> list[_Found]:
+    """Return the checkpoints that can be read, newest first, down to one whose best is there too.
+
+    Raises:
+        CheckpointError: If there are some, and none of them can be read.
+    """
+    found: list[_Found] = []
+    fault: CheckpointError | None = None
+    for step in reversed(folder.steps()):
+        path = folder.path_of(step)
+        try:
+            state = checkpoint.read(path)
+        except CheckpointError as error:
+            journal.warning(f"passes over a damaged checkpoint: {error}")
+            fault = error
+            continue
+        found.append(_Found(path, state, _best_of(state, folder)))
+        if found[-1].of_best is not None:
+            return found
+    if fault is not None and not found:
+        raise fault
+    return found
+
+
+def _best_of(state: dict[str, Any], folder: CheckpointFolder) -> dict[str, Any] | None:
+    """Return the state that has the best weights as of `state`; itself where there is no best."""
+    step = state["_extra_state"]["best"]["row"].get("step", _step_of(state))
     if _step_of(state) == step:
         return state
-    try:
-        state = checkpoint.read(folder.best_path)
-    except CheckpointError:
-        return None
-    return state if _step_of(state) == step else None
+    for path in (folder.best_path, folder.path_of(int(step))):
+        try:
+            best = checkpoint.read(path)
+        except CheckpointError:
+            continue
+        if _step_of(best) == step:
+            return best
+    return None
 
 
 def _step_of(state: Mapping[str, Any]) -> int:

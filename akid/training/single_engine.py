@@ -12,7 +12,7 @@ from torch.amp.grad_scaler import GradScaler
 from akid.core.block import Signal
 from akid.core.brain import Brain
 from akid.errors import SetupError
-from akid.training import divergence
+from akid.training import divergence, layout
 from akid.training.divergence import Guard
 from akid.training.engine import Engine, EngineParts
 from akid.training.tally import Tally
@@ -37,6 +37,9 @@ class SingleEngine(Engine):
             small gradients are not lost, and an update whose gradients overflow is left out.
         compile: Whether `torch.compile` shall compile the brain, or the arguments for it, such as
             `{"mode": "reduce-overhead"}`.
+        channels_last: Whether images are laid out with the channels of a pixel side by side; the
+            numbers are the same up to rounding. None means where it is mostly faster: on a CPU,
+            for batches of 32 images or more.
 
     Attributes:
         team: Those who compute a step together with this engine, each a part of the batch.
@@ -52,6 +55,7 @@ class SingleEngine(Engine):
         device: torch.device | str | None = None,
         precision: str = "float32",
         compile: bool | Mapping[str, Any] = False,  # noqa: A002 (torch's own word)
+        channels_last: bool | None = None,
     ) -> None:
         super().__init__(name)
         if precision not in _PRECISIONS:
@@ -64,6 +68,7 @@ class SingleEngine(Engine):
         self.device = torch.device(device)
         self.precision = precision
         self.compile_arguments = {} if compile is True else compile
+        self.channels_last = channels_last
         self._scaler = GradScaler(self.device.type) if precision == "float16" else None
         self.team: Team = Alone()
         self._batch: list[Tensor] = []
@@ -88,6 +93,10 @@ class SingleEngine(Engine):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=dtype)
 
+    def _laid_out(self, batch: list[Tensor]) -> list[Tensor]:
+        turns = layout.is_faster(batch) if self.channels_last is None else self.channels_last
+        return layout.channels_last(batch) if turns else batch
+
     @property
     def is_chief(self) -> bool:  # type: ignore[override]
         """Whether this process writes the files of the run."""
@@ -102,6 +111,7 @@ class SingleEngine(Engine):
 
     def step(self, batch: list[Tensor], *, measure: bool = False) -> None:
         parts = self._parts
+        batch = self._laid_out(batch)
         self._batch = batch
         if measure:
             self._tally = Tally()
@@ -159,7 +169,7 @@ class SingleEngine(Engine):
         tally = Tally()
         batch: list[Tensor] = []
         try:
-            for batch in batches:
+            for batch in map(self._laid_out, batches):
                 with self._autocast():
                     self._propagate(batch)
                 tally.add(len(batch[0]), {"loss": brain.data_loss, **brain.evals})

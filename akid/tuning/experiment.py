@@ -13,6 +13,7 @@ from akid.cluster.resources import GpuNumbers
 from akid.errors import ExperimentError
 from akid.tuning.grid import Cell, Paras, expand, override, parse_setting, plain_parameter_list
 from akid.tuning.identity import STATEMENT
+from akid.tuning.limits import TIMES, Limits
 from akid.tuning.settings import (
     SETTINGS,
     fingerprint,
@@ -31,8 +32,8 @@ _STATEMENT_HINT: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """What one sweep is about.
+class Experiment(Limits):
+    """What one sweep is about, with the limits of its trials (see `Limits`).
 
     Attributes:
         name: How it is called in the tracking store.
@@ -46,7 +47,6 @@ class Experiment:
         cpu_num_per_instance: CPUs, and by that threads, of each trial.
         metric: What the results are ranked by; None takes the validation accuracy or loss.
         mode: "max" or "min"; None follows from the metric's name.
-        max_failures: How often a trial is tried again after a failure.
         seed: The seed of the first repeat.
         data_files: Files whose content is a part of what a trial is.
         data_fingerprint: Their hash; empty without files.
@@ -65,7 +65,6 @@ class Experiment:
     cpu_num_per_instance: float = 1
     metric: str | None = None
     mode: str | None = None
-    max_failures: int = 0
     seed: int = 0
     data_files: Sequence[str] = ()
     data_fingerprint: str = ""
@@ -79,7 +78,7 @@ class Experiment:
         raise_all(faults)
         for name in ("net_paras_list", "opt_paras_list"):
             object.__setattr__(self, name, plain_parameter_list(name, getattr(self, name))[0])
-        for name in ("repeat_times", "max_failures", "seed"):
+        for name in ("repeat_times", "seed"):
             object.__setattr__(self, name, int(getattr(self, name)))
         files = tuple(str(file) for file in self.data_files)
         object.__setattr__(self, "data_files", files)
@@ -163,7 +162,7 @@ def from_function(
     return Experiment(
         name=name or (_name_of(file) if file.suffix == ".py" else "tune"),
         template=template,
-        **{key: value for key, value in given.items() if value is not None},
+        **{key: value for key, value in given.items() if value is not None or key in TIMES},
     )
 
 

@@ -52,6 +52,8 @@ class RetryPolicy:
         longest_pause_s: The longest pause.
         max_seconds: How long a trial may run, over all attempts; None for ever.
         stall_s: How long a trial may report nothing; None for ever.
+        wait_s: How long a trial may wait for what no machine has any more, or for a process that
+            does not come up; None for ever.
         stop_limit_s: How long a trial may take to end when it is told to, before force, and after.
         abort_after: After so many trials have failed alike and none has finished, the sweep ends;
             0 for never.
@@ -71,12 +73,13 @@ class RetryPolicy:
     longest_pause_s: float = 60.0
     max_seconds: float | None = None
     stall_s: float | None = None
-    stop_limit_s: float = 30.0
+    wait_s: float | None = 300.0
+    stop_limit_s: float = 15.0
     abort_after: int = 3
 
     def __post_init__(self) -> None:
         counts = ("bug", "memory", "lost", "stalled", "abort_after")
-        times = ("first_pause_s", "longest_pause_s", "max_seconds", "stall_s", "stop_limit_s")
+        times = ("first_pause_s", "longest_pause_s", "max_seconds", "stall_s", "wait_s")
         faults = [
             f"RetryPolicy: expected {name} of at least 0, got {name}={getattr(self, name)!r}."
             for name in counts
@@ -84,7 +87,7 @@ class RetryPolicy:
         ]
         faults += [
             f"RetryPolicy: expected {name} above 0 seconds, got {name}={getattr(self, name)!r}."
-            for name in times
+            for name in (*times, "stop_limit_s")
             if getattr(self, name) is not None and not getattr(self, name) > 0
         ]
         if faults:

@@ -88,7 +88,6 @@ class _Entry:
     retries: Counter[Failure] = field(default_factory=Counter)
     resume: bool = False
     alone: bool = False
-    has_checkpoint: bool = False
     started_s: float = 0.0
     heard_s: float = 0.0
     spent_s: float = 0.0
@@ -190,10 +189,9 @@ class Ledger:
         match event:
             case Started():
                 self._begin(entry)
-            case Reported(checkpoint=checkpoint):
+            case Reported():
                 self._begin(entry)
                 entry.heard_s = self._now_s
-                entry.has_checkpoint |= checkpoint
             case Finished():
                 self._close(entry, FINISHED, "")
             case Failed(failure=failure, error=error):
@@ -220,7 +218,7 @@ class Ledger:
             self._leave(entry)
             entry.due_s = self._now_s + self._policy.pause_s(entry.retries.total())
             entry.retries[failure] += 1
-            entry.resume = entry.has_checkpoint and failure is not Failure.BUG
+            entry.resume = failure is not Failure.BUG
             entry.alone |= failure is Failure.MEMORY
             entry.state = State.RETRYING
             self._watch(entry)

@@ -32,11 +32,10 @@ class Started:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reported:
-    """An attempt gave a sign of life; `checkpoint` when it can be resumed from here."""
+    """An attempt gave a sign of life."""
 
     index: int
     attempt: int
-    checkpoint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +81,7 @@ class Start:
     Attributes:
         index: The trial.
         attempt: The attempt, from 1.
-        resume: Whether it goes on from its last checkpoint.
+        resume: Whether it goes on from its last checkpoint, if there is one.
         alone: Whether it needs a GPU, or a machine, for itself, because memory did not suffice.
     """
 

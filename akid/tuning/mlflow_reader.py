@@ -22,6 +22,7 @@ def known_run(run: "Run") -> KnownRun:
         source_key=tags.get("akid.source_key", ""),
         seed=int(tags["akid.seed"]) if "akid.seed" in tags else None,
         started_s=(info.start_time or 0) / 1000,
+        folder=tags.get("akid.folder", ""),
         final={name: value for name, value in metrics.items() if "/" not in name},
         best=_below("best/", metrics),
         test={f"test_{name}": value for name, value in _below("test/", metrics).items()},

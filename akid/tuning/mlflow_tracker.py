@@ -24,6 +24,7 @@ _EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}
 _BATCH_METRICS: Final = 1000  # limits of one call, MLflow REST API, "Log Batch"
 _BATCH_PARAMS: Final = 100
 _PAGE_RUNS: Final = 1000
+_PARENT: Final = "mlflow.parentRunId"
 _MLFLOW_STATUS: Final = {"FINISHED": "FINISHED", "KILLED": "KILLED", "RUNNING": "RUNNING"}
 
 
@@ -43,6 +44,7 @@ class MlflowTracker(Tracker):
     def __init__(self, uri: str, experiment: str, *, create: bool = True) -> None:
         self.uri = uri
         self._experiment_id: str | None = None
+        self._known_steps: dict[str, dict[str, int]] = {}
         if not create and not may_exist(uri):
             return
         self._client = open_client(uri, for_writing=create)
@@ -112,13 +114,17 @@ class MlflowTracker(Tracker):
             self._log_files(run_id, {}, texts)
         return run_id
 
-    def start_trial(self, trial: Trial, *, parent_id: str, tags: Mapping[str, str]) -> str:
+    def start_trial(
+        self, trial: Trial, *, parent_id: str, tags: Mapping[str, str], goes_on: str | None = None
+    ) -> str:
         from mlflow.entities import Param
 
+        if goes_on is not None:
+            return self._reopen(goes_on, tags={**tags, _PARENT: parent_id, **_identity(trial)})
         with translated(f"open the run of trial {trial.label!r} in {self.uri!r}"):
             run = self._client.create_run(
                 self.experiment_id,
-                tags={**tags, "mlflow.parentRunId": parent_id, **_identity(trial)},
+                tags={**tags, _PARENT: parent_id, **_identity(trial)},
                 run_name=trial.label,
             )
             run_id: str = run.info.run_id
@@ -127,18 +133,35 @@ class MlflowTracker(Tracker):
                 self._client.log_batch(run_id, params=params[first : first + _BATCH_PARAMS])
         return run_id
 
+    def _reopen(self, run_id: str, *, tags: Mapping[str, str]) -> str:
+        """Let a run that broke off go on, and remember which steps it has."""
+        from mlflow.entities import RunTag
+
+        with translated(f"go on with run {run_id} in {self.uri!r}"):
+            run = self._client.get_run(run_id)
+            self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
+            self._client.update_run(run_id, status="RUNNING")
+            self._known_steps[run_id] = {
+                name: max(point.step for point in self._client.get_metric_history(run_id, name))
+                for name in run.data.metrics
+            }
+        return run_id
+
     def log_rows(self, run_id: str, rows: Sequence[Metrics]) -> None:
         from mlflow.entities import Metric
 
-        metrics = [
-            Metric(name, float(value), int(row["time_s"] * 1000), int(row["step"]))
-            for row in rows
-            for name, value in row.items()
-            if name not in WHEN
-        ]
+        steps = dict(self._known_steps.get(run_id, {}))
+        metrics = []
+        for row in rows:
+            step, time_ms = int(row["step"]), int(row["time_s"] * 1000)
+            for name, value in row.items():
+                if name not in WHEN and step > steps.get(name, -1):
+                    metrics.append(Metric(name, float(value), time_ms, step))
+                    steps[name] = step
         with translated(f"write metrics of run {run_id} to {self.uri!r}"):
             for first in range(0, len(metrics), _BATCH_METRICS):
                 self._client.log_batch(run_id, metrics=metrics[first : first + _BATCH_METRICS])
+        self._known_steps[run_id] = steps
 
     def end_trial(self, run_id: str, end: TrialEnd) -> None:
         from mlflow.entities import Metric, RunTag
@@ -152,6 +175,7 @@ class MlflowTracker(Tracker):
             self._client.log_batch(run_id, metrics=metrics, tags=tags)
             self._log_files(run_id, end.files, end.texts)
             self._client.set_terminated(run_id, _MLFLOW_STATUS.get(end.status, "FAILED"))
+        self._known_steps.pop(run_id, None)
 
     def end_sweep(self, run_id: str, *, status: str, summary: Metrics) -> None:
         from mlflow.entities import Metric

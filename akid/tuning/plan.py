@@ -1,6 +1,6 @@
 """Plan: which trials of an experiment run, which are skipped, and why."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -8,6 +8,7 @@ from akid.cluster.resources import ResourceRequest
 from akid.errors import ExperimentError
 from akid.tuning.experiment import Experiment
 from akid.tuning.label import differing
+from akid.tuning.rows import Left
 from akid.tuning.trial import Trial, make_trials
 
 RERUNS: Final = ("missing", "failed", "changed", "all")
@@ -19,6 +20,9 @@ _BEFORE: Final = {
     "RUNNING": "interrupted before",
     "SCHEDULED": "interrupted before",
 }
+
+
+_BROKE_OFF: Final = frozenset({"KILLED", "RUNNING", "SCHEDULED"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +37,7 @@ class KnownRun:
         source_key: The hash of its source.
         seed: Its seed.
         started_s: When it started, in seconds since 1970.
+        folder: Where its checkpoints lie.
         final: Its last metrics.
         best: The metrics of its best epoch.
         test: The metrics of its best checkpoint on the test set.
@@ -47,6 +52,7 @@ class KnownRun:
     source_key: str = ""
     seed: int | None = None
     started_s: float = 0.0
+    folder: str = ""
     final: Mapping[str, float] = field(default_factory=dict)
     best: Mapping[str, float] = field(default_factory=dict)
     test: Mapping[str, float] = field(default_factory=dict)
@@ -63,6 +69,7 @@ class PlannedTrial:
         action: "run" or "skip".
         reason: Why, in a few words.
         known: The earlier run of the same key, or None.
+        left: What that one left to go on from, or None.
         same_as: The index of the trial of this plan that has the same key and whose result is this
             trial's as well, or None. Such a trial is skipped.
     """
@@ -71,6 +78,7 @@ class PlannedTrial:
     action: Literal["run", "skip"]
     reason: str
     known: KnownRun | None = None
+    left: Left | None = None
     same_as: int | None = None
 
 
@@ -94,6 +102,16 @@ class Plan:
         return [planned.trial for planned in self.trials if planned.action == "run"]
 
     @property
+    def broken_off(self) -> dict[int, KnownRun]:
+        """The earlier runs of trials that go on, by the trial's place in `to_run`."""
+        running = [planned for planned in self.trials if planned.action == "run"]
+        return {
+            position: planned.known
+            for position, planned in enumerate(running)
+            if planned.left is not None and planned.known is not None
+        }
+
+    @property
     def skipped(self) -> list[PlannedTrial]:
         """The trials that don't run."""
         return [planned for planned in self.trials if planned.action == "skip"]
@@ -104,6 +122,8 @@ def make_plan(
     requests: Sequence[ResourceRequest],
     known: Mapping[str, KnownRun],
     rerun: str = "missing",
+    *,
+    left: Callable[[KnownRun], Left | None] = lambda _: None,
 ) -> Plan:
     """Decide for every trial of an experiment whether it runs.
 
@@ -114,6 +134,7 @@ def make_plan(
         rerun: "missing" runs whatever has no finished run; "failed" only what ran before and did
             not finish; "changed" only what ran before with another source, seed or data; "all"
             everything.
+        left: Looks for what a run that broke off left to go on from.
 
     Raises:
         ExperimentError: If `rerun` is unknown, or the number of requests is another.
@@ -133,7 +154,7 @@ def make_plan(
             reason = f"same program as trial {same_as}"
             planned.append(PlannedTrial(trial=trial, action="skip", reason=reason, same_as=same_as))
         else:
-            planned.append(_decide(trial, known.get(trial.key), earlier, rerun))
+            planned.append(_decide(trial, known.get(trial.key), earlier, rerun, left))
     return Plan(
         experiment=experiment,
         trials=tuple(planned),
@@ -150,7 +171,11 @@ def by_key(runs: Iterable[KnownRun]) -> dict[str, KnownRun]:
 
 
 def _decide(
-    trial: Trial, run: KnownRun | None, earlier: Mapping[str, KnownRun], rerun: str
+    trial: Trial,
+    run: KnownRun | None,
+    earlier: Mapping[str, KnownRun],
+    rerun: str,
+    look: Callable[[KnownRun], Left | None],
 ) -> PlannedTrial:
     changed = _change(trial, earlier.get(trial.cell_key)) if run is None else None
     wanted = {
@@ -159,21 +184,29 @@ def _decide(
         "failed": run is not None and run.status != FINISHED,
         "changed": changed is not None,
     }[rerun]
+    broke_off = wanted and rerun != "all" and run is not None and run.status in _BROKE_OFF
+    left = look(run) if broke_off and run is not None else None
     return PlannedTrial(
         trial=trial,
         action="run" if wanted else "skip",
-        reason=_reason(run, changed, wanted=wanted, rerun=rerun),
+        reason=_reason(run, changed, left, wanted=wanted, rerun=rerun),
         known=run,
+        left=left,
     )
 
 
-def _reason(run: KnownRun | None, changed: str | None, *, wanted: bool, rerun: str) -> str:
+def _reason(
+    run: KnownRun | None, changed: str | None, left: Left | None, *, wanted: bool, rerun: str
+) -> str:
     if run is None:
         reason = changed or "new"
     elif run.status == FINISHED:
         reason = f"finished in run {run.run_id[:8]}"
     else:
         reason = _BEFORE.get(run.status, f"{run.status.lower()} before")
+        if left is not None:
+            goes_on = f"at step {left.step}: goes on" if left.result is None else "after its end"
+            reason = f"{reason.removesuffix(' before')} {goes_on}"
     if wanted or (run is not None and run.status == FINISHED):
         return reason
     return f"{reason}; --rerun {rerun} leaves it"

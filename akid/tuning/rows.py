@@ -1,13 +1,19 @@
 """Rows: what a trial recorded, kept beside its checkpoints so that a later attempt can go on."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, TextIO, final
+from typing import Any, Final, TextIO, TypeVar, final
+from uuid import uuid4
 
+from akid.errors import TakenOverError
 from akid.tuning.execute import Row
 
 FILE_NAME: Final = "rows.jsonl"
+
+AnyRow = TypeVar("AnyRow", bound=Mapping[str, float])
 
 
 @final
@@ -25,11 +31,11 @@ class News:
         self._step = -1.0
         self._names: set[str] = set()
 
-    def only_new(self, rows: Sequence[Row]) -> list[Row]:
+    def only_new(self, rows: Sequence[AnyRow]) -> list[AnyRow]:
         """Return the rows that are later than, or stand beside, the latest that was heard."""
         return [row for row in rows if self._is_new(row)]
 
-    def _is_new(self, row: Row) -> bool:
+    def _is_new(self, row: Mapping[str, float]) -> bool:
         step = row["step"]
         if step < self._step or (step == self._step and self._names >= set(row)):
             return False
@@ -39,11 +45,30 @@ class News:
         return True
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Left:
+    """What an attempt at a trial left behind.
+
+    Attributes:
+        rows: What it recorded, in order.
+        result: What the trial came to, where it had come to its end; None where it broke off.
+    """
+
+    rows: list[Row]
+    result: dict[str, Any] | None
+
+    @property
+    def step(self) -> int:
+        """The last step of which there is a row."""
+        return int(self.rows[-1]["step"]) if self.rows else 0
+
+
 @final
 class RowFile:
     """The rows of one trial as a file: a line with its key, a line for each row, a line at its end.
 
-    A file of another trial, or of one that came to its end, is nothing to go on from.
+    The file belongs to the attempt that opened it last: that one has put a file of its own in place
+    of the earlier one, and an earlier attempt that still runs somewhere finds out by that.
 
     Args:
         folder: The trial's folder.
@@ -54,47 +79,104 @@ class RowFile:
         self._file = folder / FILE_NAME
         self._key = key
         self._stream: TextIO | None = None
+        self._news = News()
 
-    def unfinished(self) -> list[Row] | None:
-        """Return the rows of an earlier attempt that broke off; None if there is none."""
-        lines = self._lines()
-        if not lines or lines[0] != {"key": self._key} or lines[-1] == {"end": True}:
+    def left(self) -> Left | None:
+        """Return what earlier attempts at this trial left; None if there is nothing of it."""
+        try:
+            return self._understood(self._file.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
             return None
-        return lines[1:]
 
-    def __enter__(self) -> Self:
-        """Go on with the file of an earlier attempt, or begin a new one."""
-        begins = self.unfinished() is None
+    def begin(self) -> None:
+        """Begin a file of this attempt's own."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self._file.open("w" if begins else "a", encoding="utf-8", buffering=1)
-        if begins:
-            self._write({"key": self._key})
-        return self
+        self._replace([])
 
-    def __exit__(self, *_: object) -> None:
-        assert self._stream is not None
-        self._stream.close()
+    def go_on(self) -> Left | None:
+        """Begin a file of this attempt's own with what earlier ones left, and return that.
+
+        Without anything left, or where the trial had come to its end, nothing is begun.
+        """
+        left = self.left()
+        if left is None or left.result is not None:
+            return left
+        with self._file.open(encoding="utf-8", errors="replace") as earlier:
+            self._replace(left.rows)
+            late = self._understood(earlier.read())  # an attempt that still ran has written more
+        rows = self._news.only_new(late.rows) if late is not None else []
+        for row in rows:
+            self._write(row)
+        return Left(rows=[*left.rows, *rows], result=None)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
 
     def add(self, row: Row) -> None:
-        """Keep a row; it is in the file when this returns."""
-        self._write(row)
+        """Keep a row, unless it is there already; it is in the file when this returns.
 
-    def end(self) -> None:
-        """Say that the trial came to its end."""
-        self._write({"end": True})
+        Raises:
+            TakenOverError: If another attempt has begun since.
+        """
+        self._check_own()
+        if self._news.only_new([row]):
+            self._write(row)
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def end(self, result: Mapping[str, Any]) -> None:
+        """Say that the trial came to its end, and to what.
+
+        Raises:
+            TakenOverError: If another attempt has begun since.
+        """
+        self._check_own()
+        self._write({"result": dict(result)})
+
+    def _check_own(self) -> None:
+        """Compare the file that is open here, which exists as long as it is, with that in place."""
+        assert self._stream is not None
+        own = os.fstat(self._stream.fileno())
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            found = None
+        if found is None or (own.st_dev, own.st_ino) != (found.st_dev, found.st_ino):
+            raise TakenOverError(
+                f"RowFile: expected {self._file} to be this attempt's own, got that of another"
+                " process, which practises the same trial in the same folder. This attempt ends;"
+                " give sweeps with different stores different folders by --work-dir."
+            )
+
+    def _write(self, line: Mapping[str, Any]) -> None:
         assert self._stream is not None
         self._stream.write(json.dumps(line) + "\n")
 
-    def _lines(self) -> list[dict[str, Any]]:
-        """Return what can be read; a line that was cut off by a crash ends it."""
-        if not self._file.is_file():
-            return []
-        lines = []
-        for line in self._file.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return lines
+    def _replace(self, rows: Sequence[Row]) -> None:
+        temporary = self._file.with_name(f".{FILE_NAME}.{uuid4().hex}")
+        self._stream = temporary.open("w", encoding="utf-8", buffering=1)
+        self._write({"key": self._key})
+        for row in self._news.only_new(rows):
+            self._write(row)
+        temporary.replace(self._file)
+
+    def _understood(self, text: str) -> Left | None:
+        lines = _lines(text)
+        if not lines or lines[0] != {"key": self._key}:
+            return None
+        rows = News().only_new([line for line in lines[1:] if "step" in line])
+        return Left(rows=rows, result=lines[-1].get("result"))
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    """Return what can be read; a line that was cut off by a crash ends it."""
+    lines = []
+    for line in text.splitlines():
+        try:
+            content = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        if not isinstance(content, dict):
+            break
+        lines.append(content)
+    return lines

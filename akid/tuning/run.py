@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -39,7 +39,8 @@ from akid.tuning.messages import (
 )
 from akid.tuning.results import FINISHED
 from akid.tuning.trial import Trial
-from akid.tuning.worker import TRIAL_INDEX, Outcome, TrialCrash, TrialWorker
+from akid.tuning.trial_folders import TrialFolders
+from akid.tuning.worker import RESUMES, TRIAL_INDEX, Outcome, TrialCrash, TrialWorker
 
 _TUNE_FOLDER: Final = ".tune"
 _ATTEMPT: Final = "akid_attempt"
@@ -82,6 +83,7 @@ def run_trials(
     capacity: ClusterCapacity,
     policy: RetryPolicy | None = None,
     max_concurrent: int | None = None,
+    left_in: Mapping[int, Path] | None = None,
 ) -> bool:
     """Practise all `trials` on the cluster that this process is connected to.
 
@@ -93,6 +95,7 @@ def run_trials(
         capacity: What the cluster has; a trial that ran out of memory is tried on a whole machine.
         policy: Retries and limits.
         max_concurrent: At most so many trials at once; None for as many as there is room for.
+        left_in: The folders in which an earlier sweep left trials that go on, by position.
 
     Returns:
         Whether all trials came to their end; False after a Ctrl-C.
@@ -100,7 +103,8 @@ def run_trials(
     for logger in _QUIET_LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     folder = folder.resolve()
-    stage = _Stage(trials, listener, policy=policy, max_concurrent=max_concurrent)
+    folders = TrialFolders(folder, trials, left_in or {})
+    stage = _Stage(trials, listener, folders, policy=policy, max_concurrent=max_concurrent)
     try:
         _tuner(stage, trials, capacity, name=name, folder=folder).fit()
     except KeyboardInterrupt:
@@ -142,12 +146,14 @@ class _Stage:
         self,
         trials: Sequence[Trial],
         listener: Listener,
+        folders: TrialFolders,
         *,
         policy: RetryPolicy | None,
         max_concurrent: int | None,
     ) -> None:
         self._trials = trials
         self._listener = listener
+        self._folders = folders
         self._ledger = Ledger(range(len(trials)), policy=policy, max_concurrent=max_concurrent)
         self._unheard: deque[Event] = deque()
         self._due: deque[Start] = deque()
@@ -180,7 +186,12 @@ class _Stage:
         self.tick()  # Tune asks, and does nothing else, while nothing runs
         if self._due:
             start = self._due.popleft()
-            return {TRIAL_INDEX: start.index, _ATTEMPT: start.attempt, _ALONE: start.alone}
+            return {
+                TRIAL_INDEX: start.index,
+                _ATTEMPT: start.attempt,
+                _ALONE: start.alone,
+                RESUMES: self._folders.prepare(start),
+            }
         return Searcher.FINISHED if self._ledger.is_done else None
 
     def begin(self, attempt: TuneTrial) -> None:
@@ -195,7 +206,7 @@ class _Stage:
         index, number = _place(attempt)
         if result["rows"]:
             self._listener.on_rows(index, result["rows"])
-            self.tell(Reported(index=index, attempt=number, checkpoint=True))
+            self.tell(Reported(index=index, attempt=number))
         if "outcome" in result or "crash" in result:
             self._ended.add((index, number))
         if "outcome" in result:

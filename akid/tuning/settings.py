@@ -9,6 +9,7 @@ from typing import Any, Final
 from akid.cluster.resources import resource_faults
 from akid.errors import ExperimentError, GridError
 from akid.tuning.grid import plain_parameter_list
+from akid.tuning.limits import LIMITS, limit_faults
 
 SETTINGS: Final = (
     "net_paras_list",
@@ -18,7 +19,7 @@ SETTINGS: Final = (
     "cpu_num_per_instance",
     "metric",
     "mode",
-    "max_failures",
+    *LIMITS,
     "seed",
     "data_files",
 )
@@ -49,12 +50,13 @@ def setting_faults(given: Mapping[str, Any]) -> list[ExperimentError]:
             faults += [GridError(fault) for fault in plain_parameter_list(name, given[name])[1]]
     gpus, cpus = given.get("gpu_num_per_instance"), given.get("cpu_num_per_instance", 1)
     faults += [GridError(fault) for fault in resource_faults(gpus, cpus)]
-    for name, least in (("repeat_times", 1), ("max_failures", 0), ("seed", 0)):
+    for name, least in (("repeat_times", 1), ("seed", 0)):
         value = given.get(name, least)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             text = f"{name}: expected an int of at least {least}, got {name}={value!r}."
             faults.append(ExperimentError(text))
-    return [*faults, *_word_faults(given)]
+    limits = [ExperimentError(fault) for fault in limit_faults(given)]
+    return [*faults, *limits, *_word_faults(given)]
 
 
 def _word_faults(given: Mapping[str, Any]) -> list[ExperimentError]:

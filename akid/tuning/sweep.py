@@ -15,13 +15,12 @@ from akid.cluster.resources import ClusterCapacity
 from akid.tuning import output, provenance
 from akid.tuning import plan as planning
 from akid.tuning.experiment import Experiment
-from akid.tuning.failure import RetryPolicy
 from akid.tuning.mlflow_store import default_uri
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
 from akid.tuning.results import TrialRecord
-from akid.tuning.rows import News
+from akid.tuning.rows import News, RowFile
 from akid.tuning.tracking import WHEN, TrackingWriter, TrialEnd
 from akid.tuning.trial import Trial, script
 
@@ -152,7 +151,11 @@ class Sweep:
         resources.check_feasible(requests, capacity)
         known = MlflowTracker(self._uri, experiment.name, create=False).known_runs()
         return planning.make_plan(
-            experiment, requests, planning.by_key(known), rerun=self._options.rerun
+            experiment,
+            requests,
+            planning.by_key(known),
+            rerun=self._options.rerun,
+            left=lambda run: RowFile(Path(run.folder), run.key).left() if run.folder else None,
         )
 
     def _carry_out(
@@ -161,6 +164,7 @@ class Sweep:
         from akid.tuning import run
 
         trials = plan.to_run
+        broken_off = plan.broken_off
         tags = provenance.tags(self.experiment.path)
         name = f"{self.experiment.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
         tracker.close_left_open()
@@ -170,15 +174,18 @@ class Sweep:
         folder = self._options.folder / self.experiment.name
         try:
             with open_progress(state, metric=self.experiment.metric) as progress:
-                conductor = _Conductor(trials, writer, progress, folder=folder, tags=tags)
+                conductor = _Conductor(
+                    trials, broken_off, writer, progress, folder=folder, tags=tags
+                )
                 is_complete = run.run_trials(
                     trials,
                     conductor,
                     name=f"sweep-{parent_id[:8]}",
                     folder=folder,
                     capacity=capacity,
-                    policy=RetryPolicy(bug=self.experiment.max_failures),
+                    policy=self.experiment.policy(),
                     max_concurrent=self._options.max_concurrent,
+                    left_in={at: Path(run.folder) for at, run in broken_off.items()},
                 )
         except BaseException:
             writer.close()
@@ -205,6 +212,7 @@ class _Conductor:
     def __init__(
         self,
         trials: Sequence[Trial],
+        broken_off: Mapping[int, KnownRun],
         writer: TrackingWriter,
         progress: Progress,
         *,
@@ -213,6 +221,7 @@ class _Conductor:
     ) -> None:
         self.records: dict[int, TrialRecord] = {}
         self._trials = trials
+        self._broken_off = broken_off
         self._writer = writer
         self._progress = progress
         self._folder = folder
@@ -227,7 +236,13 @@ class _Conductor:
             return
         trial = self._trials[position]
         self._open.add(position)
-        self._writer.start_trial(trial, tags=self._tags)
+        run = self._broken_off.get(position)
+        folder = str((self._folder / trial.slug).resolve())
+        self._writer.start_trial(
+            trial,
+            tags={**self._tags, "akid.folder": folder},
+            goes_on=run.run_id if run is not None else None,
+        )
         self._progress.start(trial.label)
 
     def on_rows(self, position: int, rows: "Sequence[Row]") -> None:

@@ -64,8 +64,18 @@ class Tracker(ABC):
         """Open the sweep's parent run and return its id."""
 
     @abstractmethod
-    def start_trial(self, trial: Trial, *, parent_id: str, tags: Mapping[str, str]) -> str:
-        """Open a trial's run and return its id."""
+    def start_trial(
+        self, trial: Trial, *, parent_id: str, tags: Mapping[str, str], goes_on: str | None = None
+    ) -> str:
+        """Open a trial's run and return its id.
+
+        Args:
+            trial: The trial.
+            parent_id: The sweep's run.
+            tags: What is said of it.
+            goes_on: The run that broke off and goes on now; None opens a new one. Rows that it has
+                already are not added again.
+        """
 
     @abstractmethod
     def log_rows(self, run_id: str, rows: Sequence[Metrics]) -> None:
@@ -84,6 +94,7 @@ class Tracker(ABC):
 class _Start:
     trial: Trial
     tags: Mapping[str, str]
+    goes_on: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,9 +132,11 @@ class TrackingWriter:
         self._thread = threading.Thread(target=self._write, name="akid tracking", daemon=True)
         self._thread.start()
 
-    def start_trial(self, trial: Trial, *, tags: Mapping[str, str]) -> None:
-        """Open a run for `trial`."""
-        self._events.put(_Start(trial=trial, tags=tags))
+    def start_trial(
+        self, trial: Trial, *, tags: Mapping[str, str], goes_on: str | None = None
+    ) -> None:
+        """Open a run for `trial`, or let the run `goes_on` go on."""
+        self._events.put(_Start(trial=trial, tags=tags, goes_on=goes_on))
 
     def log_rows(self, index: int, rows: Sequence[Metrics]) -> None:
         """Add rows to the run of the trial with this index."""
@@ -178,9 +191,9 @@ class TrackingWriter:
 
     def _tell_once(self, event: _Event) -> None:
         match event:
-            case _Start(trial=trial, tags=tags):
+            case _Start(trial=trial, tags=tags, goes_on=goes_on):
                 self.run_ids[trial.index] = self._tracker.start_trial(
-                    trial, parent_id=self._parent_id, tags=tags
+                    trial, parent_id=self._parent_id, tags=tags, goes_on=goes_on
                 )
             case _Rows(index=index, rows=rows):
                 self._tracker.log_rows(self._run_id(index), rows)

@@ -1,6 +1,6 @@
 """tune: a sweep from Python, with the documented signature."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ def tune(  # noqa: PLR0917 (the documented signature)
     mode: str | None = None,
     seed: int = 0,
     cpu_num_per_instance: float = 1,
+    max_failures: int = 0,
+    retries: Mapping[str, int] | None = None,
+    max_seconds: float | None = None,
+    stall_seconds: float | None = None,
+    wait_seconds: float | None = 300.0,
+    abort_after: int = 3,
     tracking_uri: str | None = None,
     address: str | None = None,
     rerun: str = "missing",
@@ -48,6 +54,16 @@ def tune(  # noqa: PLR0917 (the documented signature)
         mode: "max" or "min"; None follows from the metric's name.
         seed: The seed of the first repeat.
         cpu_num_per_instance: CPUs, and by that threads, of each trial.
+        max_failures: How often a trial is tried again after an error of its own.
+        retries: How often it is tried again after other failures, for example
+            `{"lost": 5, "memory": 1, "stalled": 1}`.
+        max_seconds: How long a trial may run, over all attempts; None for ever.
+        stall_seconds: How long a trial may report nothing, from its start on, before it is
+            restarted; None for ever.
+        wait_seconds: How long a trial may wait for what no machine of the cluster has any more;
+            None for ever.
+        abort_after: After so many trials have failed alike and none has finished, the sweep ends; 0
+            for never.
         tracking_uri: The MLflow store; None for MLFLOW_TRACKING_URI, else mlflow.db here.
         address: A running Ray cluster; None starts one on this machine for as long as it is needed.
         rerun: Which known trials run again: "missing", "failed", "changed" or "all".
@@ -74,6 +90,12 @@ def tune(  # noqa: PLR0917 (the documented signature)
         metric=metric,
         mode=mode,
         seed=seed,
+        max_failures=max_failures,
+        retries=retries,
+        max_seconds=max_seconds,
+        stall_seconds=stall_seconds,
+        wait_seconds=wait_seconds,
+        abort_after=abort_after,
     )
     options = SweepOptions(
         tracking_uri=tracking_uri,

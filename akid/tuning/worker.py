@@ -4,7 +4,8 @@ import queue
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -28,6 +29,10 @@ _MACHINERY: Final = (str(Path(__file__).parent), str(Path(ray.__file__).parent))
 
 TRIAL_INDEX: Final = "akid_trial"
 """The key of Tune's `config` that holds the index of the planned trial."""
+
+
+RESUMES: Final = "akid_resumes"
+"""The key that says whether the trial goes on from what lies in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,9 +80,10 @@ class _Performance:
     what torch keeps for each thread (gradient mode, number of threads) starts afresh.
     """
 
-    def __init__(self, trial: Trial, log_dir: Path) -> None:
+    def __init__(self, trial: Trial, log_dir: Path, *, resumes: bool) -> None:
         self._trial = trial
         self._log_dir = log_dir
+        self._resumes = resumes
         self._rows = RowFile(log_dir, trial.key)
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
@@ -121,29 +127,32 @@ class _Performance:
     def _practise(self) -> Outcome:
         trial = self._trial
         started_s = time.perf_counter()
-        earlier = self._rows.unfinished()
-        if earlier is None:
-            _set_aside(self._log_dir)
-        for row in earlier or ():
+        left = self._rows.go_on() if self._resumes else None
+        for row in left.rows if left is not None else ():
             self._events.put(row)
-        share = GpuShare(trial.gpus)
-        with share, self._rows, output.kept_in(self._log_dir / output.FILE_NAME):
-            report = practise(
-                load_setup(trial.source, name="setup"),
-                seed=trial.seed,
-                threads=trial.threads,
-                log_dir=self._log_dir,
-                on_row=self._hear,
-                resume=earlier is not None,
+        if left is not None and left.result is not None:
+            return Outcome(**left.result)
+        if left is None:
+            self._rows.begin()
+        with closing(self._rows):
+            with GpuShare(trial.gpus) as share, output.kept_in(self._log_dir / output.FILE_NAME):
+                report = practise(
+                    load_setup(trial.source, name="setup"),
+                    seed=trial.seed,
+                    threads=trial.threads,
+                    log_dir=self._log_dir,
+                    on_row=self._hear,
+                    resume=left is not None,
+                )
+            outcome = Outcome(
+                final=dict(report.final),
+                best=dict(report.best),
+                test=dict(report.test),
+                usage=dict(share.metrics()),
+                duration_s=time.perf_counter() - started_s,
             )
-            self._rows.end()
-        return Outcome(
-            final=dict(report.final),
-            best=dict(report.best),
-            test=dict(report.test),
-            usage=dict(share.metrics()),
-            duration_s=time.perf_counter() - started_s,
-        )
+            self._rows.end(asdict(outcome))
+        return outcome
 
     def _hear(self, row: Row) -> None:
         row = {**row, "time_s": time.time()}
@@ -168,10 +177,11 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._served = 0
         self._end: TrialCrash | None = None
         self._performance: _Performance | None = None
-        self._index: int = config[TRIAL_INDEX]
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._index = new_config[TRIAL_INDEX]
+        self._index: int = new_config[TRIAL_INDEX]
+        self._resumes: bool = new_config[RESUMES]
         return True
 
     def step(self) -> dict[str, Any]:
@@ -179,7 +189,9 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             raise self._end
         if self._performance is None:
             trial = self._trials[self._index]
-            self._performance = _Performance(trial, self._folder / trial.slug)
+            self._performance = _Performance(
+                trial, self._folder / trial.slug, resumes=self._resumes
+            )
         rows, end = self._performance.next_rows()
         if end is None:
             return {"rows": rows}
@@ -201,16 +213,6 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def __repr__(self) -> str:
         return f"akid {self._trials[self._index].label}"
-
-
-def _set_aside(folder: Path) -> None:
-    """Rename the folder of an earlier run of the trial, so that the two are not mixed up."""
-    if not folder.exists():
-        return
-    number = 1
-    while (target := folder.with_name(f"{folder.name}~{number}")).exists():
-        number += 1
-    folder.rename(target)
 
 
 def _crash(error: BaseException) -> TrialCrash:

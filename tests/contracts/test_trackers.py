@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from mlflow import MlflowClient
 
 from akid.testing.memory_tracker import MemoryTracker
 from akid.testing.tracker_contract import TrackerContract
@@ -19,6 +20,9 @@ class TestMemoryTracker(TrackerContract):
 
     def make_tracker(self):
         return MemoryTracker()
+
+    def history(self, tracker, run_id, name):
+        return [(row["step"], row[name]) for row in tracker.runs[run_id].rows]
 
 
 @pytest.fixture(scope="module")
@@ -40,4 +44,8 @@ class TestMlflowTracker(TrackerContract):
         return MlflowTracker(self.uri, self.experiment)
 
     def reopen(self, tracker):  # noqa: ARG002
-        return MlflowTracker(self.uri, self.experiment, create=False)
+        return MlflowTracker(self.uri, self.experiment)
+
+    def history(self, tracker, run_id, name):  # noqa: ARG002
+        points = MlflowClient(tracking_uri=self.uri).get_metric_history(run_id, name)
+        return [(point.step, point.value) for point in points]

@@ -156,6 +156,18 @@ def test_a_mismatch_of_shape_shows_both() -> None:
         checkpoint.load_into(nn.Linear(5, 3), nn.Linear(2, 3).state_dict(), who="Kid")
 
 
+def test_a_flipped_bit_in_a_tensor_is_an_error(tmp_path: Path) -> None:
+    """A disk that gives back something else is noticed, though the file can be opened."""
+    tensor = torch.arange(1000.0)
+    path = CheckpointFolder(tmp_path).write({"weight": tensor}, step=1, is_best=False)
+    content = bytearray(path.read_bytes())
+    content[content.index(tensor.numpy().tobytes()) + 1234] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(CheckpointError, match="differs from its checksum"):
+        checkpoint.read(path)
+
+
 def test_an_earlier_runs_checkpoints_are_set_aside(tmp_path: Path) -> None:
     """They are renamed, never deleted, and never mixed with the new ones."""
     folder = CheckpointFolder(tmp_path / "model")

@@ -637,7 +637,8 @@ def test_a_lost_best_checkpoint_is_forgotten_with_a_warning(
     """Selection starts anew."""
     kid = make_kid(kongfu=GradientDescentKongFu(lr=0.0))
     kid.practice()
-    (kid.log_dir / "model" / "best.pt").unlink()
+    for name in ("best", "checkpoint-0"):
+        (kid.log_dir / "model" / f"{name}.pt").unlink()
     resumed = make_kid(
         kongfu=GradientDescentKongFu(lr=0.0), max_steps=9, continue_from_chk_point=True
     )

@@ -104,11 +104,11 @@ class Executor(RuleBasedStateMachine):
         return data.draw(st.sampled_from(sorted(self.alive)))
 
     @precondition(lambda self: self.alive)
-    @rule(data=st.data(), checkpoint=st.booleans())
-    def live(self, data: st.DataObject, checkpoint: bool) -> None:
+    @rule(data=st.data())
+    def live(self, data: st.DataObject) -> None:
         index, attempt = self.some_alive(data)
         self.under_way.append(Started(index=index, attempt=attempt))
-        self.under_way.append(Reported(index=index, attempt=attempt, checkpoint=checkpoint))
+        self.under_way.append(Reported(index=index, attempt=attempt))
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
@@ -299,7 +299,7 @@ def test_a_lost_worker_is_started_again_from_its_checkpoint() -> None:
     """After a pause the trial goes on where it was."""
     clerk = Clerk()
     clerk.tell(Started(index=0, attempt=1))
-    clerk.tell(Reported(index=0, attempt=1, checkpoint=True))
+    clerk.tell(Reported(index=0, attempt=1))
 
     assert clerk.fail(Failure.LOST) == []
     assert clerk.ledger.state(0) is State.RETRYING
@@ -329,7 +329,7 @@ def test_a_lack_of_memory_is_tried_again_alone() -> None:
     clerk = Clerk()
     clerk.fail(Failure.MEMORY)
 
-    assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2, alone=True)]
+    assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2, resume=True, alone=True)]
     assert isinstance(clerk.fail(Failure.MEMORY, attempt=2)[0], Close)
 
 
@@ -343,7 +343,7 @@ def test_a_stalled_trial_is_stopped_by_force_and_started_again() -> None:
     stop = Stop(index=0, attempt=1, why="stalled", at_once=True)
     assert clerk.tell(Tick(), after_s=3) == [stop]
     assert clerk.tell(Stopped(index=0, attempt=1)) == []
-    assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2)]
+    assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2, resume=True)]
 
 
 def test_a_trial_that_takes_too_long_is_a_failure() -> None:

@@ -1,6 +1,7 @@
 """The plan: what runs, what doesn't, and why."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from akid.cluster.resources import ResourceRequest
 from akid.errors import ExperimentError
 from akid.tuning.experiment import Experiment
 from akid.tuning.plan import RERUNS, KnownRun, Plan, by_key, make_plan
+from akid.tuning.rows import Left
 from akid.tuning.template import Template
 from akid.tuning.trial import Trial
 
@@ -22,6 +24,7 @@ def planned(
     rerun: str = "missing",
     source: str = SOURCE,
     lrs: tuple[float, ...] = (0.1, 0.2),
+    left: Callable[[KnownRun], Left | None] = lambda _: None,
 ) -> Plan:
     experiment = Experiment(
         name="test",
@@ -30,7 +33,7 @@ def planned(
         repeat_times=2,
     )
     requests = [ResourceRequest()] * experiment.n_instances
-    return make_plan(experiment, requests, by_key(known or []), rerun)
+    return make_plan(experiment, requests, by_key(known or []), rerun, left=left)
 
 
 def run_of(trial: Trial, status: str, *, started_s: float = 0.0) -> KnownRun:
@@ -45,6 +48,10 @@ def run_of(trial: Trial, status: str, *, started_s: float = 0.0) -> KnownRun:
     )
 
 
+def left_at(step: int, result: dict | None = None) -> Callable[[KnownRun], Left]:
+    return lambda _: Left(rows=[{"step": step}], result=result)
+
+
 TRIALS = [p.trial for p in planned().trials]
 
 
@@ -55,6 +62,40 @@ def test_what_is_new_runs() -> None:
     assert [p.reason for p in plan.trials] == ["new"] * 4
     assert [t.index for t in plan.to_run] == [0, 1, 2, 3]
     assert plan.columns == ("opt.lr",)
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "reason"),
+    [
+        ("RUNNING", None, "interrupted at step 40: goes on"),
+        ("KILLED", None, "killed at step 40: goes on"),
+        ("RUNNING", {"final": {}}, "interrupted after its end"),
+    ],
+)
+def test_a_trial_that_broke_off_goes_on(status: str, result: dict | None, reason: str) -> None:
+    """The plan says from where, and which run is opened again."""
+    run = run_of(TRIALS[1], status)
+
+    plan = planned([run], left=left_at(40, result))
+
+    assert [p.reason for p in plan.trials] == ["new", reason, "new", "new"]
+    assert plan.broken_off == {1: run}
+
+
+@pytest.mark.parametrize("status", ["FAILED", "DIVERGED", "FINISHED"])
+def test_what_came_to_an_end_does_not_go_on(status: str) -> None:
+    """What failed begins anew: who runs it again has changed something that is not in its key."""
+    runs = [run_of(trial, status) for trial in TRIALS]
+
+    assert planned(runs, left=left_at(40)).broken_off == {}
+
+
+def test_rerun_all_begins_anew() -> None:
+    """Also what broke off."""
+    plan = planned([run_of(TRIALS[0], "KILLED")], rerun="all", left=left_at(40))
+
+    assert plan.broken_off == {}
+    assert plan.trials[0].reason == "killed before"
 
 
 def test_a_second_sweep_runs_nothing() -> None:

@@ -1,54 +1,104 @@
 """Rows that outlive their process."""
 
+import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akid.tuning.rows import FILE_NAME, News, RowFile
+from akid.errors import TakenOverError
+from akid.tuning.rows import FILE_NAME, Left, News, RowFile
 
 ROWS = [{"step": 1, "train_loss": 0.5}, {"step": 2, "val_loss": 0.25}]
 
 
-def write(folder: Path, *, key: str = "abc", ends: bool = False) -> None:
-    with RowFile(folder, key) as file:
-        for row in ROWS:
-            file.add(row)
-        if ends:
-            file.end()
+def write(folder: Path, *, key: str = "abc", result: dict | None = None) -> RowFile:
+    file = RowFile(folder, key)
+    if file.go_on() is None:
+        file.begin()
+    for row in ROWS:
+        file.add(row)
+    if result is not None:
+        file.end(result)
+    file.close()
+    return file
 
 
 def test_rows_of_a_trial_that_broke_off_are_found_again(tmp_path: Path) -> None:
     """Each row is in the file as soon as it was added."""
     write(tmp_path)
 
-    assert RowFile(tmp_path, "abc").unfinished() == ROWS
+    left = RowFile(tmp_path, "abc").left()
+
+    assert left == Left(rows=ROWS, result=None)
+    assert left.step == 2
 
 
-def test_a_trial_that_ended_or_another_trial_is_nothing_to_go_on_from(tmp_path: Path) -> None:
-    """Neither a file with an end nor one of another key is resumed, nor an empty folder."""
-    assert RowFile(tmp_path, "abc").unfinished() is None
+def test_a_trial_that_ended_says_to_what(tmp_path: Path) -> None:
+    """A sweep that died before it told of it trains nothing again."""
+    write(tmp_path, result={"final": {"loss": 0.1}})
+
+    assert RowFile(tmp_path, "abc").go_on() == Left(rows=ROWS, result={"final": {"loss": 0.1}})
+
+
+def test_another_trial_or_an_empty_folder_is_nothing_to_go_on_from(tmp_path: Path) -> None:
+    """A key that differs is another trial."""
+    assert RowFile(tmp_path, "abc").go_on() is None
     write(tmp_path)
-    assert RowFile(tmp_path, "other").unfinished() is None
-    write(tmp_path, ends=True)
-    assert RowFile(tmp_path, "abc").unfinished() is None
+    assert RowFile(tmp_path, "other").go_on() is None
 
 
-def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
-    """A process that died while it wrote leaves the rows before."""
+@given(cut=st.integers(1, 60), tail=st.binary(max_size=8))
+def test_whatever_a_crash_left_of_the_file_can_be_read(cut: int, tail: bytes) -> None:
+    """Of a file that was cut off, or whose end is rubbish, the whole rows before it are left."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder))
+        file = Path(folder, FILE_NAME)
+        file.write_bytes(file.read_bytes()[:-cut] + b"\x00" + tail)
+
+        left = RowFile(Path(folder), "abc").left()
+
+    assert left is None or left.rows == ROWS[: len(left.rows)]
+
+
+def test_a_later_attempt_has_each_row_once(tmp_path: Path) -> None:
+    """What it repeats after its checkpoint is in the file already."""
     write(tmp_path)
-    file = tmp_path / FILE_NAME
-    file.write_text(file.read_text()[:-5])
-
-    assert RowFile(tmp_path, "abc").unfinished() == ROWS[:1]
-
-
-def test_a_later_attempt_adds_to_the_file(tmp_path: Path) -> None:
-    """The rows of all attempts stand in one file until the trial ends."""
-    write(tmp_path)
     write(tmp_path)
 
-    assert RowFile(tmp_path, "abc").unfinished() == ROWS + ROWS
+    assert RowFile(tmp_path, "abc").left() == Left(rows=ROWS, result=None)
+
+
+def test_an_attempt_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
+    """It is told so, and what it wrote in between is not lost."""
+    old, new = RowFile(tmp_path, "abc"), RowFile(tmp_path, "abc")
+    old.begin()
+    old.add(ROWS[0])
+    new.go_on()
+
+    with pytest.raises(TakenOverError, match="another process"):
+        old.add(ROWS[1])
+    with pytest.raises(TakenOverError):
+        old.end({})
+    new.add(ROWS[1])
+    assert RowFile(tmp_path, "abc").left() == Left(rows=ROWS, result=None)
+    for file in (old, new):
+        file.close()
+
+
+def test_an_attempt_whose_folder_was_set_aside_writes_nothing_more(tmp_path: Path) -> None:
+    """The folder's name is that of another trial's by then."""
+    old = RowFile(tmp_path / "trial", "abc")
+    old.begin()
+    (tmp_path / "trial").rename(tmp_path / "aside")
+
+    with pytest.raises(TakenOverError):
+        old.add(ROWS[0])
+    write(tmp_path / "trial", key="other")
+    with pytest.raises(TakenOverError):
+        old.add(ROWS[0])
+    old.close()
 
 
 @given(st.lists(st.integers(0, 5), max_size=6), st.integers(0, 6))

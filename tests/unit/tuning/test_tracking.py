@@ -37,7 +37,9 @@ class ListTracker(Tracker):
     def start_sweep(self, name: str, *, tags: Mapping[str, str], texts: Mapping[str, str]) -> str:
         return "parent"
 
-    def start_trial(self, trial: Trial, *, parent_id: str, tags: Mapping[str, str]) -> str:
+    def start_trial(
+        self, trial: Trial, *, parent_id: str, tags: Mapping[str, str], goes_on: str | None = None
+    ) -> str:
         self._note("start", trial.index, parent_id)
         return f"run {trial.index}"
 

@@ -1,0 +1,57 @@
+"""What an attempt finds in its folder."""
+
+from pathlib import Path
+
+import pytest
+
+from akid.testing.tracker_contract import make_trial
+from akid.tuning.messages import Start
+from akid.tuning.trial_folders import TrialFolders
+
+TRIALS = [make_trial(0), make_trial(1)]
+
+
+def fill(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "rows.jsonl").write_text(text)
+
+
+@pytest.mark.parametrize(("attempt", "resume"), [(1, False), (2, False)])
+def test_what_is_not_gone_on_from_is_set_aside(tmp_path: Path, attempt: int, resume: bool) -> None:
+    """Neither lost nor mixed up, also when there is something set aside already."""
+    for text in ("first", "second"):
+        fill(tmp_path / "0-trial", text)
+        start = Start(index=0, attempt=attempt, resume=resume)
+        assert not TrialFolders(tmp_path, TRIALS, {}).prepare(start)
+
+    kept = {path.name: (path / "rows.jsonl").read_text() for path in tmp_path.iterdir()}
+    assert kept == {"0-trial~1": "first", "0-trial~2": "second"}
+
+
+def test_a_retry_goes_on_from_its_own_folder(tmp_path: Path) -> None:
+    """Also when the trial had been left elsewhere: the first attempt has moved it."""
+    fill(tmp_path / "0-trial", "mine")
+    folders = TrialFolders(tmp_path, TRIALS, {0: tmp_path / "elsewhere"})
+
+    assert folders.prepare(Start(index=0, attempt=2, resume=True))
+    assert (tmp_path / "0-trial" / "rows.jsonl").read_text() == "mine"
+
+
+def test_what_an_earlier_sweep_left_is_gone_on_from(tmp_path: Path) -> None:
+    """Where it lies, or under the number that the trial had in a smaller grid."""
+    fill(tmp_path / "0-trial", "stays")
+    fill(tmp_path / "0-other", "moves")
+    fill(tmp_path / "1-trial", "in the way")
+    left_in = {0: tmp_path / "0-trial", 1: tmp_path / "0-other"}
+    folders = TrialFolders(tmp_path, TRIALS, left_in)
+
+    assert all(folders.prepare(Start(index=index, attempt=1)) for index in (0, 1))
+    kept = {path.name: (path / "rows.jsonl").read_text() for path in tmp_path.iterdir()}
+    assert kept == {"0-trial": "stays", "1-trial": "moves", "1-trial~1": "in the way"}
+
+
+def test_a_folder_that_has_gone_is_nothing_to_go_on_from(tmp_path: Path) -> None:
+    """The trial begins anew."""
+    folders = TrialFolders(tmp_path, TRIALS, {0: tmp_path / "gone"})
+
+    assert not folders.prepare(Start(index=0, attempt=1))
