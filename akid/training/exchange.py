@@ -1,6 +1,6 @@
-"""Exchange: what the workers of a group and the process that waits for them say to each other."""
+"""Exchange: what rank 0 of a worker group and the process that waits for it say to each other."""
 
-import asyncio
+import queue
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -34,43 +34,30 @@ class Failure:
     pickled: bytes | None
 
 
-_STOP: Final = Answer(stops=True, lr_value=None)
-END: Final = "the worker group has ended"
+END: Final = "rank 0 has nothing more to say"
 
 
 @final
 class Exchange:
-    """The actor through which the workers and the calling process speak."""
+    """Lies in rank 0's process: its kid speaks in one thread, calls from outside come in others."""
 
     def __init__(self) -> None:
-        self._said: asyncio.Queue[Any] = asyncio.Queue()
-        self._answers: asyncio.Queue[Answer] = asyncio.Queue()
-        self._aborted = asyncio.Event()
+        self._said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
-    async def tell(self, what: Any) -> None:
+    def tell(self, what: Any) -> None:
         """Say something that needs no answer."""
-        await self._said.put(what)
+        self._said.put(what)
 
-    async def ask(self, event: Event) -> Answer:
-        """Say what is due, and wait for what the hooks decide; to stop, once nobody waits."""
-        if self._aborted.is_set():
-            return _STOP
-        await self._said.put(event)
-        return await self._answers.get()
+    def ask(self, event: Event) -> Answer:
+        """Say what is due, and wait for what the hooks decide."""
+        self._said.put(event)
+        return self._answers.get()
 
-    async def next(self) -> Any:
+    def next(self) -> Any:
         """Wait for what is said next."""
-        return await self._said.get()
+        return self._said.get()
 
-    async def answer(self, answer: Answer) -> None:
+    def answer(self, answer: Answer) -> None:
         """Answer the question that was heard last."""
-        await self._answers.put(answer)
-
-    async def abort(self) -> None:
-        """Say that nobody waits any more."""
-        self._aborted.set()
-        await self._answers.put(_STOP)
-
-    async def aborted(self) -> None:
-        """Wait for `abort`."""
-        await self._aborted.wait()
+        self._answers.put(answer)

@@ -1,14 +1,15 @@
-"""DataParallelEngine: each mini-batch is split over the workers of a Ray Train worker group.
+"""DataParallelEngine: each mini-batch is split over the workers of a group.
 
-The kid that `practice` was called on does not compute. It is copied to the workers of a
-`TorchTrainer`; each copy goes through the kid's loop with its part of every batch, the gradients
-are averaged over the workers in each step, so all copies stay the same. Rank 0 writes the files and
-tells the kid here what happens, through an actor; the hooks are called here.
+The kid that `practice` was called on does not compute. It is copied to the workers, each inside of
+Ray Train's `TorchTrainer`; each copy goes through the kid's loop with its part of every batch, the
+gradients are averaged over the workers in each step, so all copies stay the same. Rank 0 writes the
+files and tells the kid here what happens; the hooks are called here.
 """
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, final
 
 import ray
@@ -19,9 +20,11 @@ from akid.cluster import connection
 from akid.core.block import Signal
 from akid.errors import ResourceError, SetupError
 from akid.sensing.sensor import FeedSensor
+from akid.training import ray_group
 from akid.training.engine import Engine, EngineParts
 from akid.training.kid import Kid
-from akid.training.ray_group import Performance
+from akid.training.ray_group import START_LIMIT_S, WorkerGroup
+from akid.training.ray_performance import Performance
 from akid.training.single_engine import SingleEngine
 from akid.training.team import WorkerLostError
 
@@ -46,6 +49,7 @@ class DataParallelEngine(Engine):
             practice is computed on the CPU of the calling process.
         cpu_num_per_worker: How many CPUs of the cluster each worker takes; a fraction is allowed.
         max_restarts: How many times to start again from the last checkpoint after a worker died.
+        start_limit_s: How long to wait until the cluster has room for all workers.
         precision: See `SingleEngine`.
         compile: See `SingleEngine`.
         channels_last: See `SingleEngine`.
@@ -65,6 +69,7 @@ class DataParallelEngine(Engine):
         device: torch.device | str | None = None,
         cpu_num_per_worker: float = 1,
         max_restarts: int = 0,
+        start_limit_s: float = START_LIMIT_S,
         precision: str = "float32",
         compile: bool | Mapping[str, Any] = False,  # noqa: A002 (torch's own word)
         channels_last: bool | None = None,
@@ -78,6 +83,7 @@ class DataParallelEngine(Engine):
         self.num_workers = next((n for n in (num_gpu, gpu_num) if n is not None), 2)
         self.cpu_num_per_worker = cpu_num_per_worker
         self.max_restarts = max_restarts
+        self.start_limit_s = start_limit_s
         self._check_counts()
         self.wants_gpus = device is None or torch.device(device).type == "cuda"
         self.device = torch.device("cpu")
@@ -99,27 +105,26 @@ class DataParallelEngine(Engine):
                     f"Engine 'data_parallel': expected {argument} as an integer from {least},"
                     f" got {argument}={value!r}."
                 )
-        if not self.cpu_num_per_worker > 0:
-            raise SetupError(
-                "Engine 'data_parallel': expected cpu_num_per_worker above 0,"
-                f" got cpu_num_per_worker={self.cpu_num_per_worker!r}."
-            )
+        for argument in ("cpu_num_per_worker", "start_limit_s"):
+            if not getattr(self, argument) > 0:
+                raise SetupError(
+                    f"Engine 'data_parallel': expected {argument} above 0,"
+                    f" got {argument}={getattr(self, argument)!r}."
+                )
 
     def practise_all(self, kid: Any, *, resumes: bool) -> None:
-        """Practise on a worker group, which is started for this and ended afterwards.
+        """Practise on the worker group at hand; without one, gather a group and end it afterwards.
 
         Raises:
-            SetupError: If the kid can't practise on several workers.
-            ResourceError: If the cluster does not have the workers' CPUs or GPUs.
+            SetupError: If the kid can't practise on several workers, or on as many as are at hand.
+            ResourceError: If the cluster does not have the workers' CPUs or GPUs, or not in time.
             TrainingError: If a worker died, and that too often.
             Exception: Whatever a worker or a hook raised, as it is.
         """
         _check(kid)
-        num_cpus = max(os.cpu_count() or 1, math.ceil(self.num_workers * self.cpu_num_per_worker))
-        with connection.connect(num_cpus=None if connection.is_connected() else num_cpus):
-            resources = self._resources()
+        with self._group() as group:
             for restarts_left in reversed(range(self.max_restarts + 1)):
-                performance = Performance(kid, self._options, resources, self.num_workers)
+                performance = Performance(kid, self._options, group)
                 try:
                     performance.run(resumes=resumes)
                     break
@@ -128,6 +133,29 @@ class DataParallelEngine(Engine):
                         raise
                     kid.log(f"starts again from the last checkpoint: {error}")
                     resumes = resumes or performance.has_begun
+
+    @contextmanager
+    def _group(self) -> Iterator[WorkerGroup]:
+        group = ray_group.at_hand()
+        if group is not None:
+            yield self._checked(group)
+            return
+        num_cpus = max(os.cpu_count() or 1, math.ceil(self.num_workers * self.cpu_num_per_worker))
+        with (
+            connection.connect(num_cpus=None if connection.is_connected() else num_cpus),
+            ray_group.gathered(
+                self.num_workers, self._resources(), start_limit_s=self.start_limit_s
+            ) as group,
+        ):
+            yield group
+
+    def _checked(self, group: WorkerGroup) -> WorkerGroup:
+        if group.num_workers != self.num_workers:
+            raise SetupError(
+                f"Engine 'data_parallel': expected num_gpu={group.num_workers}, as there are so"
+                f" many workers at hand, got num_gpu={self.num_workers}."
+            )
+        return group
 
     def _resources(self) -> dict[str, float]:
         """Return what each worker takes.

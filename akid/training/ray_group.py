@@ -1,168 +1,193 @@
-"""A group of Ray Train workers, seen from the process that waits for it."""
+"""Worker group: processes that practise kids together, one kid after another, as Ray actors.
 
-import logging
-import shutil
-import threading
-from collections.abc import Iterable
-from dataclasses import fields
-from pathlib import Path
+A group lies in a placement group with a bundle for each worker: Ray gives all of them or none, so
+two groups never wait for each other's halves, and packs them on one machine where they fit.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, final
 
 import ray
-from ray import cloudpickle
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.exceptions import GetTimeoutError, RayActorError
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from akid.errors import SetupError, TrainingError
-from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Exchange, Failure
-from akid.training.hooks import Hooks
-from akid.training.kid import Kid
-from akid.training.ray_worker import Task
-from akid.training.single_engine import SingleEngine
+from akid.errors import ResourceError
+from akid.training.exchange import Answer
+from akid.training.ray_worker import GroupWorker, Place, Task
 from akid.training.team import WorkerLostError
 
-_RAY_FOLDER: Final = ".ray_train"
-_OWN_EVENTS: Final = ("on_train_end", "on_batch_monitoring")
-"""Called when all is done; and not at all."""
-_END_WITHIN_S: Final = 30.0
+START_LIMIT_S: Final = 60.0
+"""How long a group may take to be gathered."""
+_CALLS_AT_ONCE: Final = 4  # a practice, what the chief says next, an answer, and one to spare
 
 
 @final
-class Performance:
-    """One start of a worker group, seen from the calling process."""
+class WorkerGroup:
+    """The workers of one placement group; they are started when they are needed.
+
+    Args:
+        placement: The placement group, with a bundle for each worker, all of one size.
+        resources: What a bundle has, such as `{"CPU": 1, "GPU": 1}`.
+        start_limit_s: How long the workers may take to start.
+        worker_class: What the actors are made of.
+
+    Attributes:
+        num_workers: How many workers there are.
+        threads: How many threads each computes with: one for each whole CPU, at least one.
+    """
 
     def __init__(
-        self, kid: Kid, options: dict[str, Any], resources: dict[str, float], num_workers: int
+        self,
+        placement: PlacementGroup,
+        resources: Mapping[str, float],
+        *,
+        start_limit_s: float = START_LIMIT_S,
+        worker_class: type[GroupWorker] = GroupWorker,
     ) -> None:
-        self.has_begun = False
-        self._kid = kid
-        self._options = options
-        self._resources = resources
-        self._num_workers = num_workers
-        self._failures: list[Failure] = []
-        self._fault: BaseException | None = None
+        self.num_workers: int = placement.bundle_count
+        self.threads = max(1, math.floor(resources.get("CPU", 1)))
+        self._placement = placement
+        self._resources = dict(resources)
+        self._start_limit_s = start_limit_s
+        self._class = worker_class
+        self._workers: list[Any] = []
 
-    def run(self, *, resumes: bool) -> None:
-        assert self._kid.log_dir is not None
-        storage = Path(self._kid.log_dir).resolve() / _RAY_FOLDER
-        exchange = ray.remote(Exchange).options(num_cpus=0).remote()
-        task = Task(
-            kid=_pickled(self._kid),
-            options=self._options,
-            heard=tuple(_heard(self._kid)),
-            resumes=resumes,
-            exchange=exchange,
-        )
-        group = threading.Thread(
-            target=self._fit, args=(task, storage, exchange), name="worker group", daemon=True
-        )
-        group.start()
+    @contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """Let engines in this thread use this group rather than gather one of their own.
+
+        Yields:
+            None.
+        """
+        token = _AT_HAND.set(self)
         try:
-            self._listen(exchange)
+            yield
         finally:
-            ray.get(exchange.abort.remote())
-            group.join(_END_WITHIN_S)
-            ray.kill(exchange)
-            shutil.rmtree(storage, ignore_errors=True)
-        self._raise_failures()
+            _AT_HAND.reset(token)
 
-    def _fit(self, task: "Task", storage: Path, exchange: Any) -> None:
-        logging.getLogger("ray.train").setLevel(logging.ERROR)
-        trainer = TorchTrainer(
-            task.run,
-            scaling_config=ScalingConfig(
-                num_workers=self._num_workers,
-                use_gpu="GPU" in self._resources,
-                resources_per_worker=self._resources,
-            ),
-            run_config=RunConfig(
-                name=self._kid.label,
-                storage_path=str(storage),
-                failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-            ),
-        )
+    def start(self) -> None:
+        """Start the workers that are not there, without waiting for them."""
+        if self._workers:
+            return
+        kinds = dict(self._resources)
+        options = {"num_cpus": kinds.pop("CPU", 0), "num_gpus": kinds.pop("GPU", 0)}
+        actor = ray.remote(self._class)
+        for rank in range(self.num_workers):
+            bundle = PlacementGroupSchedulingStrategy(
+                placement_group=self._placement, placement_group_bundle_index=rank
+            )
+            worker = actor.options(
+                **options,
+                resources=kinds,
+                max_concurrency=_CALLS_AT_ONCE,
+                scheduling_strategy=bundle,
+            )
+            self._workers.append(worker.remote())
+
+    def begin(self, task: Task) -> list[Any]:
+        """Let the workers practise; return references to how each ends.
+
+        Raises:
+            ResourceError: If the workers do not start in time.
+            WorkerLostError: If one dies before it has begun.
+        """
+        self.start()
         try:
-            trainer.fit()
-        except BaseException as error:  # noqa: BLE001 (raised by `_raise_failures` in its thread)
-            self._fault = error
-        finally:
-            exchange.tell.remote(END)
-
-    def _listen(self, exchange: Any) -> None:
-        while (what := ray.get(exchange.next.remote())) != END:
-            if isinstance(what, Failure):
-                self._failures.append(what)
-                continue
-            stops = self._follow(what)
-            if what.is_question:
-                answer = Answer(stops=stops, lr_value=self._kid.kongfu.lr_value)
-                exchange.answer.remote(answer)
-
-    def _follow(self, event: Event) -> bool:
-        kid = self._kid
-        lr_value = kid.kongfu.lr_value
-        kid.resemble(event.likeness)
-        if lr_value is not None:
-            kid.kongfu.lr_value = lr_value
-        if event.name == "on_train_begin":
-            self.has_begun = True
-            kid.rows = [row for row in kid.rows if row["step"] <= kid.step]
-        if event.name in ROW_EVENTS:
-            kid.rows.append(kid.last_row)
-        return event.is_question and kid.react(event.name)
-
-    def _raise_failures(self) -> None:
-        """Raise what a worker has raised by itself rather than what followed from it."""
-        errors = [(failure, _unpickled(failure)) for failure in self._failures]
-        errors.sort(key=lambda pair: isinstance(pair[1], WorkerLostError))
-        if errors and not isinstance(errors[0][1], WorkerLostError):
-            failure, error = errors[0]
-            error.add_note(f"In worker {failure.rank} of {self._num_workers}:\n{failure.text}")
-            raise error
-        if self._fault is not None or errors:
+            starting = [worker.__ray_ready__.remote() for worker in self._workers]
+            ray.get(starting, timeout=self._start_limit_s)
+            host, port = ray.get(self._workers[0].open.remote(), timeout=self._start_limit_s)
+        except GetTimeoutError as error:
+            self.dismiss()
+            raise ResourceError(
+                f"Engine 'data_parallel': expected {self.num_workers} workers to start within"
+                f" {self._start_limit_s:g} s, got some that did not. The machine is overloaded or"
+                " has gone away; look at `ray status`."
+            ) from error
+        except RayActorError as error:
+            self.dismiss()
             raise WorkerLostError(
-                f"{self._kid.label}: expected all {self._num_workers} workers to practise to the"
-                " end, got one that died: too little memory, a crash in native code, a call of"
-                f" os._exit or the loss of a machine do that. {_last_line(self._fault)} Go on from"
-                " the last checkpoint with continue_from_chk_point=True, or give the engine"
-                " max_restarts."
-            ) from self._fault
+                f"Engine 'data_parallel': expected {self.num_workers} workers to start, got one"
+                f" that died: {error}"
+            ) from error
+        shared = ray.put(task)
+        places = (
+            Place(rank=rank, num_workers=self.num_workers, host=host, port=port)
+            for rank in range(self.num_workers)
+        )
+        return [
+            worker.practise.remote(shared, place)
+            for worker, place in zip(self._workers, places, strict=True)
+        ]
+
+    def hear(self) -> Any:
+        """Return a reference to what rank 0 says next."""
+        return self._workers[0].next.remote()
+
+    def answer(self, answer: Answer) -> None:
+        """Answer what rank 0 has asked."""
+        self._workers[0].answer.remote(answer)
+
+    def clean(self) -> list[str]:
+        """Undo in all workers what a practice left behind; return what could not be undone."""
+        return [fault for each in ray.get(self._call("clean")) for fault in each]
+
+    def _call(self, method: str) -> list[Any]:
+        return [getattr(worker, method).remote() for worker in self._workers]
+
+    def dismiss(self) -> None:
+        """End the workers; `begin` starts new ones."""
+        for worker in self._workers:
+            ray.kill(worker)
+        self._workers = []
 
 
-def _heard(kid: Kid) -> Iterable[str]:
-    """Give the events that hooks wait for, and that workers have to ask about."""
-    for field in fields(kid.hooks):
-        if getattr(kid.hooks, field.name) and field.name not in _OWN_EVENTS:
-            yield field.name
+_AT_HAND: Final[ContextVar[WorkerGroup | None]] = ContextVar("worker group", default=None)
 
 
-def _pickled(kid: Kid) -> bytes:
-    """Return a copy of the kid for the workers, without its hooks and rows."""
-    engine, hooks, rows = kid.engine, kid.hooks, kid.rows
-    kid.engine, kid.hooks, kid.rows = SingleEngine(device="cpu"), Hooks(), []
+def at_hand() -> WorkerGroup | None:
+    """Return the group that is at hand in this thread, if there is one."""
+    return _AT_HAND.get()
+
+
+@contextmanager
+def gathered(
+    num_workers: int, resources: Mapping[str, float], *, start_limit_s: float = START_LIMIT_S
+) -> Iterator[WorkerGroup]:
+    """Wait until the cluster has room for all workers, give them, and end them afterwards.
+
+    Args:
+        num_workers: How many.
+        resources: What each takes.
+        start_limit_s: How long to wait for room.
+
+    Yields:
+        The group.
+
+    Raises:
+        ResourceError: If there is no room in time.
+    """
+    placement = placement_group([dict(resources)] * num_workers, strategy="PACK")
     try:
-        pickled: bytes = cloudpickle.dumps(kid)
-    except Exception as error:
-        raise SetupError(
-            f"{kid.label}: expected a kid that can be sent to other processes, as engine"
-            f" 'data_parallel' does, got one that can't: {type(error).__name__}: {error}."
-        ) from error
-    finally:
-        kid.engine, kid.hooks, kid.rows = engine, hooks, rows
-    return pickled
-
-
-def _unpickled(failure: Failure) -> BaseException:
-    if failure.pickled is not None:
+        if not placement.wait(start_limit_s):
+            raise ResourceError(
+                f"Engine 'data_parallel': expected room for {num_workers} workers of"
+                f" {_listed(resources)} each within {start_limit_s:g} s, got a cluster where"
+                f" {_listed(ray.available_resources())} is free now. Wait until others are done,"
+                " ask for fewer workers, or give the engine a longer start_limit_s."
+            )
+        group = WorkerGroup(placement, resources, start_limit_s=start_limit_s)
         try:
-            error = cloudpickle.loads(failure.pickled)
-        except Exception:  # noqa: BLE001 (user code's exceptions may fail in any way)
-            error = None
-        if isinstance(error, BaseException):
-            return error
-    return TrainingError(f"Worker {failure.rank} raised what can't be sent:\n{failure.text}")
+            yield group
+        finally:
+            group.dismiss()
+    finally:
+        remove_placement_group(placement)
 
 
-def _last_line(fault: BaseException | None) -> str:
-    lines = str(fault or "").strip().splitlines()
-    return f"({lines[-1].strip()})" if lines else ""
+def _listed(resources: Mapping[str, float]) -> str:
+    shown = [f"{resources.get(kind, 0):g} {kind}" for kind in ("CPU", "GPU") if kind in resources]
+    return " and ".join(shown) or "0 CPU"

@@ -1,99 +1,212 @@
 """What each worker of a data-parallel group does: practise a copy of the kid, and tell of it."""
 
+import os
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, final
+from datetime import timedelta
+from typing import Any, Final, final
 
 import ray
 import torch
 from ray import cloudpickle
-from ray.train import get_context
-from ray.train.torch import get_device
+from ray.train import RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
 from torch import Tensor
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from akid.core import seeding
-from akid.errors import AkidError
 from akid.sensing.sensor import FeedSensor
 from akid.training.engine import EngineParts
-from akid.training.exchange import ROW_EVENTS, Event, Failure
+from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Exchange, Failure
 from akid.training.kid import Kid
 from akid.training.single_engine import SingleEngine
 from akid.training.team import ProcessTeam
+
+_MEETING_LIMIT: Final = timedelta(seconds=60)
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What each worker does.
+    """What the workers of a group do together.
 
     Attributes:
+        name: The kid's name.
         kid: The kid, pickled.
         options: Of the engine, for `SingleEngine`.
         heard: The events that hooks wait for.
         resumes: Whether to go on from the newest checkpoint.
-        exchange: Handle of the actor.
+        folder: The kid's `log_dir`.
+        seed: The kid's seed.
+        threads: How many threads each worker computes with.
     """
 
+    name: str
     kid: bytes
     options: dict[str, Any]
     heard: tuple[str, ...]
     resumes: bool
-    exchange: Any
+    folder: str
+    seed: int
+    threads: int
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker stands in its group.
+
+    Attributes:
+        rank: Its number; 0 is the chief's.
+        num_workers: How many there are.
+        host: Where the chief has opened the meeting point.
+        port: Its port.
+    """
+
+    rank: int
+    num_workers: int
+    host: str
+    port: int
+
+
+class GroupWorker:
+    """One process of a worker group: an actor that practises copies of one kid after another.
+
+    Each practice runs in a thread of its own, inside of Ray Train's local mode for several
+    processes (Ray Train documentation, "Local mode", with torchrun's variables): Ray Train makes
+    the process group (gloo on CPUs, nccl on GPUs) and takes it down. So the processes can be kept
+    for the next kid, which Ray Train's own worker groups can't.
+    """
+
+    def __init__(self) -> None:
+        self._exchange = Exchange()
+        self._meeting: TCPStore | None = None
+
+    def open(self) -> tuple[str, int]:
+        """Open the point where the workers meet, as the chief; return its host and port."""
+        host = ray.util.get_node_ip_address()
+        self._meeting = TCPStore(
+            host, 0, is_master=True, wait_for_workers=False, timeout=_MEETING_LIMIT
+        )
+        return host, self._meeting.port
+
+    def practise(self, task: Task, place: Place) -> Failure | None:
+        """Practise a copy of the kid; return why it could not, or None."""
+        failures: list[Failure] = []
+
+        def run() -> None:
+            try:
+                self.perform(task, place)
+            except BaseException as error:  # noqa: BLE001 (whatever user code raises is told)
+                failures.append(_failure(error, place.rank))
+
+        thread = threading.Thread(target=run, name=f"practice of {task.name}", daemon=True)
+        thread.start()
+        thread.join()
+        if place.rank == 0:
+            self._exchange.tell(END)
+            self._meeting = None
+        return failures[0] if failures else None
+
+    def perform(self, task: Task, place: Place) -> None:
+        """Practise, in the thread that is this practice's own."""
+        torch.set_num_threads(task.threads)
+        trainer = TorchTrainer(
+            lambda: _Performance(task, place, self._exchange).run(),
+            scaling_config=ScalingConfig(num_workers=0),
+            run_config=RunConfig(name=task.name),
+        )
+        with _standing_at(place):
+            trainer.fit()
+
+    def clean(self) -> list[str]:
+        """Undo what a practice left behind; return what could not be undone."""
+        return []
+
+    def next(self) -> Any:
+        """Wait for what the chief says next."""
+        return self._exchange.next()
+
+    def answer(self, answer: Answer) -> None:
+        """Answer the question that was heard last."""
+        self._exchange.answer(answer)
+
+
+@contextmanager
+def _standing_at(place: Place) -> Iterator[None]:
+    """Tell torch where this process stands, as torchrun does: alone with the GPU that it sees.
+
+    Yields:
+        None.
+    """
+    told = {
+        "RANK": place.rank,
+        "WORLD_SIZE": place.num_workers,
+        "LOCAL_RANK": 0,
+        "LOCAL_WORLD_SIZE": 1,
+        "MASTER_ADDR": place.host,
+        "MASTER_PORT": place.port,
+        "TORCHELASTIC_USE_AGENT_STORE": True,  # the chief has opened the meeting point already
+    }
+    os.environ.update({name: str(value) for name, value in told.items()})
+    try:
+        yield
+    finally:
+        for name in told:
+            os.environ.pop(name, None)
+
+
+@final
+class _Performance:
+    """One practice in one worker."""
+
+    def __init__(self, task: Task, place: Place, exchange: Exchange) -> None:
+        self._task = task
+        self._exchange = exchange
+        self._device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        self._team = ProcessTeam(place.rank, place.num_workers, device=self._device)
 
     def run(self) -> None:
-        context = get_context()
-        rank, num_workers = context.get_world_rank(), context.get_world_size()
-        device = get_device() if torch.cuda.is_available() else torch.device("cpu")
-        team = ProcessTeam(rank, num_workers, device=device)
-        try:
-            kid: Kid = cloudpickle.loads(self.kid)
-            _move(kid, SingleEngine(device=device, **self.options), team)
-            self._add_hooks(kid, team)
-            kid.practice(continue_from_chk_point=self.resumes)
-            if team.is_chief:
-                self._tell(kid, "on_train_end", is_question=False, is_whole=True)
-        except _AbortedError:
-            return
-        except Exception as error:
-            ray.get(self.exchange.tell.remote(_failure(error, rank)))
-            raise
+        task, team = self._task, self._team
+        kid: Kid = cloudpickle.loads(task.kid)
+        _move(kid, SingleEngine(device=self._device, **task.options), team)
+        self._add_hooks(kid)
+        kid.practice(continue_from_chk_point=task.resumes)
+        if team.is_chief:
+            self._tell(kid, "on_train_end", is_question=False, is_whole=True)
 
-    def _add_hooks(self, kid: Kid, team: ProcessTeam) -> None:
+    def _add_hooks(self, kid: Kid) -> None:
         def reseed(kid: Kid) -> None:
-            _reseed(kid, team.rank)
+            _reseed(kid, self._team.rank)
 
         kid.hooks.on_train_begin.append(reseed)
         kid.hooks.on_checkpoint.append(reseed)
-        for event in {"on_train_begin", *ROW_EVENTS, *self.heard}:
-            getattr(kid.hooks, event).append(self._speaker(event, team))
-        if team.is_chief:
-            kid.hooks.on_batch_begin.append(_watch(self.exchange))
+        for event in {"on_train_begin", *ROW_EVENTS, *self._task.heard}:
+            getattr(kid.hooks, event).append(self._speaker(event))
 
-    def _speaker(self, event: str, team: ProcessTeam) -> Callable[[Kid], None]:
-        is_question = event in self.heard
+    def _speaker(self, event: str) -> Callable[[Kid], None]:
+        is_question = event in self._task.heard
         is_whole = is_question and event != "on_batch_begin"  # in each step, all would be much
 
         def speak(kid: Kid) -> None:
             answer = None
-            if team.is_chief:
+            if self._team.is_chief:
                 answer = self._tell(kid, event, is_question=is_question, is_whole=is_whole)
             if is_question:
-                _obey(kid, team.from_chief(answer))
+                _obey(kid, self._team.from_chief(answer))
 
         return speak
 
-    def _tell(self, kid: Kid, event: str, *, is_question: bool, is_whole: bool) -> Any:
+    def _tell(self, kid: Kid, event: str, *, is_question: bool, is_whole: bool) -> Answer | None:
         likeness = kid.likeness(is_whole=is_whole)
         said = Event(name=event, likeness=_on_cpu(likeness), is_question=is_question)
         if is_question:
-            return ray.get(self.exchange.ask.remote(said))
-        return ray.get(self.exchange.tell.remote(said))
-
-
-class _AbortedError(AkidError):
-    """The calling process no longer waits."""
+            return self._exchange.ask(said)
+        self._exchange.tell(said)
+        return None
 
 
 def _move(kid: Kid, engine: SingleEngine, team: ProcessTeam) -> None:
@@ -128,23 +241,6 @@ def _reseed(kid: Kid, rank: int) -> None:
                 stream.manual_seed(seeding.derive(kid.seed, "rank", rank, name, kid.step))
 
 
-def _watch(exchange: Any) -> Callable[[Kid], None]:
-    """Return a hook that ends practice once the calling process has given up."""
-    is_aborted = threading.Event()
-
-    def wait() -> None:
-        ray.get(exchange.aborted.remote())
-        is_aborted.set()
-
-    threading.Thread(target=wait, name="watch", daemon=True).start()
-
-    def check(kid: Kid) -> None:
-        if is_aborted.is_set():
-            raise _AbortedError(f"{kid.label}: the process that waited for it has gone on.")
-
-    return check
-
-
 def _obey(kid: Kid, answer: Any) -> None:
     if answer.lr_value is not None:
         kid.kongfu.lr_value = answer.lr_value
@@ -163,7 +259,7 @@ def _on_cpu(value: Any) -> Any:
     return value
 
 
-def _failure(error: Exception, rank: int) -> Failure:
+def _failure(error: BaseException, rank: int) -> Failure:
     text = "".join(traceback.format_exception(error))
     try:
         pickled = cloudpickle.dumps(error.with_traceback(None))

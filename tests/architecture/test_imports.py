@@ -16,6 +16,7 @@ VENDORS = {
         "cluster/storage.py",
         "tuning/run.py",
         "tuning/worker.py",
+        "training/ray_performance.py",
         "training/ray_engine.py",
         "training/ray_group.py",
         "training/ray_worker.py",

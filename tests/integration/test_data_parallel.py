@@ -10,30 +10,26 @@ import pytest
 import torch
 
 from akid.core.brain import Brain
-from akid.errors import ResourceError
+from akid.errors import ResourceError, SetupError
 from akid.layers.batch_normalization import BatchNormalizationLayer
 from akid.layers.dropout import DropoutLayer
 from akid.layers.inner_product import InnerProductLayer
 from akid.layers.loss import SoftmaxWithLossLayer
 from akid.sensing.datasets.digits import DigitsFeedSource
 from akid.sensing.sensor import FeedSensor
+from akid.training import ray_group
 from akid.training.kid import Kid
 from akid.training.kongfu import MomentumKongFu
+from akid.training.ray_group import WorkerGroup
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _state_actor(cluster: None) -> Iterator[None]:
-    """End the two actors that Ray Train keeps as long as a cluster lives; there are no others."""
-    import ray
-    from ray.util import list_named_actors
-
+def _no_caches(cluster: None) -> Iterator[None]:
+    """Remove the folders that torch's compilers keep for themselves."""
     yield
-    for actor in list_named_actors(all_namespaces=True):
-        assert actor["name"] in {"train_v2_state_actor", "AutoscalingCoordinator"}
-        ray.kill(ray.get_actor(**actor))
-    for cache in Path(tempfile.gettempdir()).glob("torchinductor_*"):  # torch's own, of compilers
+    for cache in Path(tempfile.gettempdir()).glob("torchinductor_*"):
         shutil.rmtree(cache)
 
 
@@ -79,12 +75,11 @@ def make(folder: Path, num_workers: int | None, *extra, batch: int = 35, **optio
     """Return a kid whose epochs end with a batch of one sample."""
     source = DigitsFeedSource(name="Source", scale=True, num_train=141, num_val=101)
     sensor = FeedSensor(source, batch_size=batch, name="Sensor")
-    engine = options.pop("engine", {})
-    if num_workers is None:
-        engine = "single"
-    else:
-        engine = {"name": "data_parallel", "num_gpu": num_workers, "device": "cpu", **engine}
-        engine["cpu_num_per_worker"] = 0.5
+    engine = "single"
+    own = options.pop("engine", {})
+    if num_workers is not None:
+        own = {"device": "cpu", "cpu_num_per_worker": 0.25, **own}
+        engine = {"name": "data_parallel", "num_gpu": num_workers, **own}
     options = {"max_steps": 10, "train_log_step": 5, "val_log_step": 5, **options}
     return Kid(
         sensor, Net(*extra), MomentumKongFu(lr=0.1), engine=engine, log_dir=folder, **options
@@ -101,14 +96,25 @@ def comparable(row: dict) -> dict:
     return {key: value for key, value in row.items() if key != "samples_per_s"}
 
 
-def test_two_workers_do_what_one_does_and_hooks_hear_of_it(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pair(cluster: None) -> Iterator[WorkerGroup]:
+    """Return two workers that stay between tests."""
+    with ray_group.gathered(2, {"CPU": 0.25}) as group:
+        yield group
+
+
+def test_two_workers_do_what_one_does_and_hooks_hear_of_it(
+    tmp_path: Path, pair: WorkerGroup
+) -> None:
     """Weights, rows, hooks and report are the single engine's; it resumes what two have written."""
     single, double = make(tmp_path / "single", None), make(tmp_path / "double", 2)
     heard = []
     double.hooks.on_val_log_step.append(lambda kid: heard.append(distance(kid, double)))
     double.hooks.on_checkpoint.append(lambda kid: heard.append(kid.checkpoint_path.is_file()))
 
-    expected, report = single.practice(), double.practice()
+    expected = single.practice()
+    with pair.at_hand():
+        report = double.practice()
 
     assert distance(single, double) < 1e-6
     assert len(double.rows) == len(single.rows) == report.rows
@@ -150,23 +156,26 @@ def slow_down_and_stop(kid: Kid) -> None:
         kid.stop()
 
 
-def test_an_error_of_a_worker_is_raised_as_it_is(tmp_path: Path) -> None:
+def test_an_error_of_a_worker_is_raised_as_it_is(tmp_path: Path, pair: WorkerGroup) -> None:
     """The caller gets the user's own exception, with a note that says where."""
     kid = make(tmp_path, 2, Wrong(keep_prob=0.5, name="wrong"))
 
-    with pytest.raises(LookupError, match="a bug of the user's") as caught:
+    with pair.at_hand(), pytest.raises(LookupError, match="a bug of the user's") as caught:
         kid.practice()
 
     assert "worker 1 of 2" in caught.value.__notes__[0]
 
 
-def test_a_worker_that_dies_is_replaced_from_the_last_checkpoint(tmp_path: Path) -> None:
+def test_a_worker_that_dies_is_replaced_from_the_last_checkpoint(
+    tmp_path: Path, pair: WorkerGroup
+) -> None:
     """The practice ends complete, each row once; the batch statistics are those of all workers."""
     fragile = Fragile(name="fragile")
     fragile.flag = str(tmp_path / "flag")
     kid = make(tmp_path / "run", 2, fragile, batch=50, val_log_step=3, engine={"max_restarts": 1})
 
-    report = kid.practice()
+    with pair.at_hand():
+        report = kid.practice()
 
     assert Path(fragile.flag).exists()
     assert report.steps == 10
@@ -175,7 +184,25 @@ def test_a_worker_that_dies_is_replaced_from_the_last_checkpoint(tmp_path: Path)
     assert torch.isfinite(kid.brain["fragile/running_mean"]).all()
 
 
+def test_another_number_of_workers_than_is_at_hand_is_refused(
+    tmp_path: Path, pair: WorkerGroup
+) -> None:
+    """The message has both numbers."""
+    with pair.at_hand(), pytest.raises(SetupError, match=r"expected num_gpu=2.*got num_gpu=3"):
+        make(tmp_path, 3).practice()
+
+
+def test_workers_that_cannot_be_gathered_in_time_are_given_up(
+    tmp_path: Path, pair: WorkerGroup
+) -> None:
+    """The message says what was waited for, how long, and what is free."""
+    kid = make(tmp_path, 2, engine={"cpu_num_per_worker": 0.9, "start_limit_s": 0.5})
+
+    with pytest.raises(ResourceError, match=r"room for 2 workers of 0.9 CPU each within 0.5 s"):
+        kid.practice()
+
+
 def test_what_the_cluster_never_has_is_refused(tmp_path: Path) -> None:
     """More workers than CPUs is an error at once."""
-    with pytest.raises(ResourceError, match=r"CPU = 4.5 for num_gpu=9, got one with CPU = 2"):
+    with pytest.raises(ResourceError, match=r"CPU = 2.25 for num_gpu=9, got one with CPU = 2"):
         make(tmp_path, 9).practice()

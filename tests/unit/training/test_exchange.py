@@ -1,34 +1,31 @@
-"""What the exchange of a worker group answers."""
+"""What the exchange of a worker group passes on."""
 
-import asyncio
+import threading
 
-from akid.training.exchange import Answer, Event, Exchange
+from akid.training.exchange import END, Answer, Event, Exchange
 
 EVENT = Event(name="on_epoch_end", likeness={}, is_question=True)
 
 
 def test_a_question_gets_its_answer() -> None:
-    """The listener hears the event; what it answers comes back."""
+    """The listener hears the event; what it answers comes back to who asked."""
+    exchange, answer = Exchange(), Answer(stops=False, lr_value=0.1)
+    got = []
+    asking = threading.Thread(target=lambda: got.append(exchange.ask(EVENT)))
 
-    async def talk() -> None:
-        exchange, answer = Exchange(), Answer(stops=False, lr_value=0.1)
-        asking = asyncio.create_task(exchange.ask(EVENT))
-        assert await exchange.next() is EVENT
-        await exchange.answer(answer)
-        assert await asking is answer
+    asking.start()
+    assert exchange.next() is EVENT
+    exchange.answer(answer)
+    asking.join(timeout=5)
 
-    asyncio.run(talk())
+    assert got == [answer]
 
 
-def test_whoever_asks_is_told_to_stop_once_nobody_waits() -> None:
-    """Neither the question that was open nor a later one is left without an answer."""
+def test_what_is_told_is_heard_in_order() -> None:
+    """Nobody waits for an answer."""
+    exchange = Exchange()
 
-    async def talk() -> None:
-        exchange = Exchange()
-        asking = asyncio.create_task(exchange.ask(EVENT))
-        await exchange.next()
-        await exchange.abort()
-        assert (await asking).stops
-        assert (await exchange.ask(EVENT)).stops
+    exchange.tell(EVENT)
+    exchange.tell(END)
 
-    asyncio.run(asyncio.wait_for(talk(), timeout=5))
+    assert [exchange.next(), exchange.next()] == [EVENT, END]

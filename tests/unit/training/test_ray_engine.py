@@ -23,6 +23,7 @@ def test_the_number_has_two_names(name: str) -> None:
         ({"num_gpu": 1.5}, "num_gpu as an integer from 1, got num_gpu=1.5"),
         ({"max_restarts": -1}, "max_restarts as an integer from 0"),
         ({"cpu_num_per_worker": 0}, "cpu_num_per_worker above 0"),
+        ({"start_limit_s": 0}, "start_limit_s above 0, got start_limit_s=0"),
         ({"workers": 2}, r"expected options .* got \['workers'\]"),
     ],
 )
