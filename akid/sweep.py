@@ -13,6 +13,7 @@ from akid.commands import exit_codes
 from akid.errors import AkidError, ResourceError
 
 COMMANDS: Final[dict[str, str]] = {
+    "compare": "compare an experiment's combinations",
     "deploy": "write the files that bring a cluster up",
     "gpus": "list the GPUs and who uses them",
     "submit": "sweep on a cluster as a Ray job",

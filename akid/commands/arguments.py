@@ -10,3 +10,11 @@ def add_tracking_uri(parser: argparse._ActionsContainer) -> None:
         metavar="URI",
         help="the MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)",
     )
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return number

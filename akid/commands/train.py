@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from akid.cluster import jobs
 from akid.commands import exit_codes
-from akid.commands.arguments import add_tracking_uri
+from akid.commands.arguments import add_tracking_uri, positive
 from akid.errors import TrackingError
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="GPUs of each trial: 0, a fraction, or a whole number",
     )
-    group.add_argument("--max-concurrent", type=_positive, metavar="N", help="trials at once")
+    group.add_argument("--max-concurrent", type=positive, metavar="N", help="trials at once")
     group.add_argument(
-        "--num-cpus", type=_positive, metavar="N", help="CPUs of the cluster that is started here"
+        "--num-cpus", type=positive, metavar="N", help="CPUs of the cluster that is started here"
     )
     group.add_argument(
         "--num-gpus", type=int, metavar="N", help="GPUs of the cluster that is started here"
@@ -162,10 +162,3 @@ def _folder(text: str) -> Path:
             f"expected a folder of a file system that all machines see, got {text!r}; mount it"
         )
     return Path(text)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return number

@@ -6,6 +6,7 @@ nothing spreads, are not judged.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -23,6 +24,7 @@ from akid.tuning.results import (
     TrialRecord,
     resolve_metric,
     spread,
+    test_metric_of,
     value_of,
 )
 from akid.tuning.significance import half_width, holm, welch
@@ -40,8 +42,10 @@ class Group:
         low: The lower end of the mean's confidence interval; NaN of fewer than two.
         high: The upper end.
         best: The best value; NaN of none.
-        failed: How many trials did not finish.
+        test: The same metric on the test set, of the best weights, over the finished trials.
+        statuses: How many trials have which status.
         trials: The trials' indices.
+        run_ids: The trials' runs in the store, where they have any.
     """
 
     rank: int | None
@@ -51,8 +55,15 @@ class Group:
     low: float
     high: float
     best: float
-    failed: int
+    test: Spread
+    statuses: Mapping[str, int]
     trials: tuple[int, ...]
+    run_ids: tuple[str, ...]
+
+    @property
+    def unfinished(self) -> dict[str, int]:
+        """How many trials have which other status than FINISHED."""
+        return {status: n for status, n in self.statuses.items() if status != FINISHED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +98,7 @@ class Comparison:
     Attributes:
         metric: What is compared.
         mode: Whether "max" or "min" of it is best.
+        test_metric: What the test set calls it; None where it has not.
         confidence: Of the intervals and the tests, for example 0.95.
         groups: The groups in their order.
         differences: Each pair of groups with at least two finished trials each, in the groups'
@@ -95,6 +107,7 @@ class Comparison:
 
     metric: str
     mode: Mode
+    test_metric: str | None
     confidence: float
     groups: tuple[Group, ...]
     differences: tuple[Difference, ...]
@@ -104,6 +117,11 @@ class Comparison:
         best = self.groups[0].label
         pairs = (d for d in self.differences if d.first == best and d.second == group.label)
         return next(pairs, None)
+
+    @property
+    def significant(self) -> list[Difference]:
+        """The differences that chance does not explain."""
+        return [difference for difference in self.differences if difference.is_significant]
 
 
 def compare(
@@ -133,8 +151,9 @@ def compare(
         )
     metric, direction = resolve_metric(records, metric, mode)
     sorted_records = sorted(records, key=lambda record: record.index)
+    test_metric = test_metric_of((r for r in records if r.status == FINISHED), metric)
     samples = [
-        _Sample.of(label, columns, found, metric)
+        _Sample.of(label, columns, found, metric, test_metric)
         for label, columns, found in _grouped(sorted_records, by)
     ]
     sign = -1 if direction == "max" else 1
@@ -143,6 +162,7 @@ def compare(
     return Comparison(
         metric=metric,
         mode=direction,
+        test_metric=test_metric,
         confidence=confidence,
         groups=tuple(_with_ranks(groups)),
         differences=tuple(_differences(groups, confidence)),
@@ -157,19 +177,28 @@ class _Sample:
     columns: Mapping[str, Any]
     values: tuple[float, ...]
     value: Spread
+    test: Spread
     records: tuple[TrialRecord, ...]
 
     @classmethod
     def of(
-        cls, label: str, columns: Mapping[str, Any], found: Sequence[TrialRecord], metric: str
+        cls,
+        label: str,
+        columns: Mapping[str, Any],
+        found: Sequence[TrialRecord],
+        metric: str,
+        test_metric: str | None,
     ) -> "_Sample":
-        finished = [value_of(record, metric) for record in found if record.status == FINISHED]
-        values = tuple(value for value in finished if math.isfinite(value))
+        finished = [record for record in found if record.status == FINISHED]
+        known = [value_of(record, metric) for record in finished]
+        values = tuple(value for value in known if math.isfinite(value))
+        tested = [record.test.get(test_metric or "", math.nan) for record in finished]
         return cls(
             label=label,
             columns=columns,
             values=values,
             value=spread(values),
+            test=spread(tested),
             records=tuple(found),
         )
 
@@ -184,8 +213,10 @@ class _Sample:
             low=self.value.mean - half,
             high=self.value.mean + half,
             best=pick(self.values) if self.values else math.nan,
-            failed=sum(record.status != FINISHED for record in self.records),
+            test=self.test,
+            statuses=Counter(record.status for record in self.records),
             trials=tuple(record.index for record in self.records),
+            run_ids=tuple(record.run_id for record in self.records if record.run_id),
         )
 
 

@@ -2,82 +2,121 @@
 
 import csv
 import io
-import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
+from akid.tuning import strict_json
 from akid.tuning.compare import Comparison, Difference, Group
+from akid.tuning.number_text import number, spread
+
+_LISTED_PAIRS: Final = 6
 
 
 def rows(comparison: Comparison, top: int | None = None) -> tuple[list[str], list[list[str]]]:
-    """Return a table's headers and its rows as texts: the best `top` groups, or all."""
+    """Return a table's headers and its rows as texts: the best `top` groups, or all.
+
+    Columns in which no row has anything are left out.
+    """
     percent = f"{comparison.confidence * 100:g} %"
     headers = ["rank", "group", f"{comparison.metric} (mean ± std)", f"{percent} interval"]
-    headers += ["n", "best", "failed", "against the best"]
-    return headers, [_row(comparison, group) for group in comparison.groups[:top]]
+    headers += ["n", "best", f"{comparison.test_metric} (mean ± std)", "unfinished"]
+    headers += ["against the best"]
+    lines = [_row(comparison, group) for group in comparison.groups[:top]]
+    kept = [n for n in range(len(headers)) if not lines or any(line[n] for line in lines)]
+    return [headers[n] for n in kept], [[line[n] for n in kept] for line in lines]
 
 
-def to_markdown(comparison: Comparison, top: int | None = None) -> str:
-    """Return the comparison as a Markdown table with a line on how it was made."""
+def to_markdown(
+    comparison: Comparison, top: int | None = None, *, warnings: Sequence[str] = ()
+) -> str:
+    """Return the comparison as a Markdown table with lines on how it was made."""
     headers, lines = rows(comparison, top)
     table = [headers, ["---"] * len(headers), *lines]
     text = "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in table)
-    return f"{text}\n\n{method(comparison)}\n"
+    pairs = [f"- {line}" for line in conclusions(comparison)]
+    parts = [text, method(comparison), *(["\n".join(pairs)] if pairs else [])]
+    return "\n\n".join([*parts, *(f"Warning: {warning}" for warning in warnings)]) + "\n"
 
 
 def method(comparison: Comparison) -> str:
     """Return a sentence on how the differences were judged."""
-    found = comparison.differences
-    significant = sum(difference.is_significant for difference in found)
+    found, significant = comparison.differences, len(comparison.significant)
     better = "larger" if comparison.mode == "max" else "smaller"
+    head = f"{comparison.metric}, {better} is better"
+    if not found:
+        return f"{head}; no two groups have two finished trials each, so none is judged."
+    level = f"at {1 - comparison.confidence:.2g}"
+    if len(found) == 1:
+        return f"{head}; Welch's t test: the two {'' if significant else 'do not '}differ {level}."
     return (
-        f"{comparison.metric}, {better} is better; Welch's t test, Holm's correction for"
-        f" {len(found)} pairs: {significant} of them differ at {1 - comparison.confidence:.2g}."
+        f"{head}; Welch's t test, Holm's correction for {len(found)} pairs: {significant} of them"
+        f" differ{'s' * (significant == 1)} {level}."
     )
 
 
-def to_json(comparison: Comparison, top: int | None = None) -> str:
+def conclusions(comparison: Comparison) -> list[str]:
+    """Return a line for each pair that differs, and how many more there are than are listed."""
+    found = comparison.significant
+    lines = [
+        f"{pair.first} is better than {pair.second} by {number(abs(pair.mean))}"
+        f" ({number(_nearest(pair))} to {number(_farthest(pair))}, p = {pair.p_holm:.2g})"
+        for pair in found[:_LISTED_PAIRS]
+    ]
+    more = len(found) - _LISTED_PAIRS
+    return [*lines, f"and {more} more; --json has all pairs"] if more > 0 else lines
+
+
+def to_json(comparison: Comparison, top: int | None = None, *, warnings: Sequence[str] = ()) -> str:
     """Return the comparison as JSON with the fields of `Group` and `Difference`; NaN is null.
 
-    A group's `value` is split into `mean`, `std` and `n`. All pairs are in it, whatever `top` is.
+    A group's `value` is split into `mean`, `std` and `n`, its `test` into `test_mean` and
+    `test_std`. All pairs are in it, whatever `top` is.
     """
-    groups = [_group_fields(group) for group in comparison.groups[:top]]
-    pairs = [_fields(difference) for difference in comparison.differences]
-    whole = {
-        "metric": comparison.metric,
-        "mode": comparison.mode,
-        "confidence": comparison.confidence,
-        "groups": groups,
-        "differences": pairs,
-    }
-    return json.dumps(whole, indent=2, allow_nan=False)
+    return strict_json.dumps(
+        {
+            "metric": comparison.metric,
+            "mode": comparison.mode,
+            "test_metric": comparison.test_metric,
+            "confidence": comparison.confidence,
+            "groups": [_group_fields(group) for group in comparison.groups[:top]],
+            "differences": [_fields(difference) for difference in comparison.differences],
+            "warnings": list(warnings),
+        }
+    )
 
 
 def to_csv(comparison: Comparison, top: int | None = None) -> str:
-    """Return a line for each group: its rank, label, numbers and failures."""
-    names = ["rank", "label", "mean", "std", "n", "low", "high", "best", "failed"]
+    """Return a line for each group: its rank, label, numbers and unfinished trials."""
+    names = ["rank", "label", "mean", "std", "n", "low", "high", "best", "test_mean", "test_std"]
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(
+        stream, [*names, "unfinished"], extrasaction="ignore", lineterminator="\n"
+    )
     writer.writeheader()
-    writer.writerows(_group_fields(group) for group in comparison.groups[:top])
+    for group in comparison.groups[:top]:
+        fields = {**_group_fields(group), "unfinished": sum(group.unfinished.values())}
+        writer.writerow({name: _cell(value) for name, value in fields.items()})
     return stream.getvalue()
 
 
 def _row(comparison: Comparison, group: Group) -> list[str]:
     value = group.value
-    middle = "-" if not value.n else f"{value.mean:.4g}"
-    middle += f" ± {value.std:.2g}" if value.n > 1 else ""
     return [
         "-" if group.rank is None else str(group.rank),
         group.label,
-        middle,
-        "-" if math.isnan(group.low) else f"{group.low:.4g} to {group.high:.4g}",
+        spread(value),
+        "-" if math.isnan(group.low) else f"{number(group.low)} to {number(group.high)}",
         str(value.n),
-        "-" if math.isnan(group.best) else f"{group.best:.4g}",
-        str(group.failed),
+        number(group.best),
+        spread(group.test) if comparison.test_metric else "",
+        ", ".join(f"{n} {status}" for status, n in group.unfinished.items()),
         _against_best(comparison, group),
     ]
+
+
+def _cell(value: Any) -> Any:
+    return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _against_best(comparison: Comparison, group: Group) -> str:
@@ -86,25 +125,25 @@ def _against_best(comparison: Comparison, group: Group) -> str:
     difference = comparison.against_best(group)
     if difference is None or math.isnan(difference.p_holm):
         return "not judged"
-    word = "differs" if difference.is_significant else "may be chance"
+    word = "worse" if difference.is_significant else "may be chance"
     return f"{word} (p = {difference.p_holm:.2g})"
+
+
+def _nearest(pair: Difference) -> float:
+    return min(abs(pair.low), abs(pair.high))
+
+
+def _farthest(pair: Difference) -> float:
+    return max(abs(pair.low), abs(pair.high))
 
 
 def _group_fields(group: Group) -> dict[str, Any]:
     fields = _fields(group)
-    value = fields.pop("value")
+    value, test = fields.pop("value"), fields.pop("test")
+    head = {name: fields.pop(name) for name in ("rank", "label", "columns")}
     parts = {"mean": value.mean, "std": value.std, "n": value.n}
-    return {**fields, **{name: _finite(part) for name, part in parts.items()}}
+    return {**head, **parts, **fields, "test_mean": test.mean, "test_std": test.std}
 
 
 def _fields(value: Group | Difference) -> dict[str, Any]:
-    return {name: _finite(getattr(value, name)) for name in value.__dataclass_fields__}
-
-
-def _finite(value: Any) -> Any:
-    """Return None in the place of a number that JSON has not."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
-    return value
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}

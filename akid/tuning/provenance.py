@@ -11,6 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+VERSION: Final = "akid.version."
+"""How the tags begin that say which version of what a run had."""
+
 _VERSIONS: Final = ("akid", "torch", "ray", "mlflow", "numpy")
 _HOST: Final = "akid.driver_host"
 _PID: Final = "akid.driver_pid"
@@ -31,8 +34,8 @@ def tags(source: Path | None) -> dict[str, str]:
         "akid.command": shlex.join(sys.argv),
         _HOST: socket.gethostname(),
         _PID: str(os.getpid()),
-        "akid.version.python": platform.python_version(),
-        **{f"akid.version.{name}": version for name in _VERSIONS if (version := _version(name))},
+        f"{VERSION}python": platform.python_version(),
+        **{f"{VERSION}{name}": version for name in _VERSIONS if (version := _version(name))},
     }
     if commit:
         known["mlflow.source.git.commit"] = commit

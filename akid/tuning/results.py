@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from akid.errors import ExperimentError
+from akid.tuning import strict_json
 from akid.tuning.grid import Paras
 from akid.tuning.label import flatten
 from akid.tuning.literal import literal
@@ -207,6 +207,13 @@ def value_of(record: TrialRecord, metric: str) -> float:
     return math.nan if value is None else float(value)
 
 
+def test_metric_of(finished: Iterable[TrialRecord], metric: str) -> str | None:
+    """Return the name under which the test set has this metric; None where it has not."""
+    bare = metric.removeprefix("val_").removeprefix("train_")
+    names = {name for record in finished for name in record.test}
+    return next((name for name in (f"test_{bare}", bare, metric) if name in names), None)
+
+
 def to_json(
     records: Sequence[TrialRecord], metric: str | None = None, mode: str | None = None
 ) -> str:
@@ -221,7 +228,7 @@ def to_json(
     ranking = [_cell_fields(result) for result in rank(records, metric, direction)]
     trials = [_record_fields(record) for record in sorted(records, key=lambda r: r.index)]
     whole = {"metric": metric, "mode": direction, "ranking": ranking, "trials": trials}
-    return json.dumps(_finite(whole), indent=2, allow_nan=False)
+    return strict_json.dumps(whole)
 
 
 def to_csv(records: Sequence[TrialRecord]) -> str:
@@ -257,7 +264,7 @@ def _cell_result(found: Sequence[TrialRecord], metric: str, mode: Mode) -> CellR
     finished = [record for record in found if record.status == FINISHED]
     values = [value_of(record, metric) for record in finished]
     finite = [value for value in values if math.isfinite(value)]
-    test_metric = _test_metric(finished, metric)
+    test_metric = test_metric_of(finished, metric)
     tested = [record.test.get(test_metric or "", math.nan) for record in finished]
     pick = max if mode == "max" else min
     return CellResult(
@@ -273,13 +280,6 @@ def _cell_result(found: Sequence[TrialRecord], metric: str, mode: Mode) -> CellR
         failed=len(found) - len(finished),
         records=tuple(found),
     )
-
-
-def _test_metric(finished: Sequence[TrialRecord], metric: str) -> str | None:
-    """Return the name under which the test set has this metric."""
-    bare = metric.removeprefix("val_").removeprefix("train_")
-    names = {name for record in finished for name in record.test}
-    return next((name for name in (f"test_{bare}", bare, metric) if name in names), None)
 
 
 def _without_repeat(record: TrialRecord) -> str:
@@ -330,14 +330,3 @@ def _csv_row(record: TrialRecord) -> dict[str, Any]:
         row |= {f"{group}.{name}": value for name, value in getattr(record, group).items()}
     lines = (record.error or "").strip().splitlines()
     return {**row, "error": lines[-1] if lines else ""}
-
-
-def _finite(value: Any) -> Any:
-    """Return the same with None in the place of NaN and infinities, which JSON has not."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -1,6 +1,5 @@
 """Table: a plan and a ranking as one reads them, in colour on a terminal and plain elsewhere."""
 
-import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +11,9 @@ from akid.tuning.compare import Comparison
 from akid.tuning.grid import Paras
 from akid.tuning.label import ShortColumns
 from akid.tuning.literal import literal
+from akid.tuning.number_text import number, spread
 from akid.tuning.plan import Plan, PlannedTrial
-from akid.tuning.results import FINISHED, CellResult, Spread, TrialRecord, rank, resolve_metric
+from akid.tuning.results import FINISHED, CellResult, TrialRecord, rank, resolve_metric
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -117,7 +117,11 @@ def print_comparison(
     for line in lines:
         table.add_row(*_texts(line))
     console.print(table)
-    console.print(Text(comparison_text.method(comparison)))
+    hidden = len(comparison.groups) - len(lines)
+    if hidden:
+        console.print(Text(f"and {hidden} more"), style="dim")
+    for text in (comparison_text.method(comparison), *comparison_text.conclusions(comparison)):
+        console.print(Text(text))
 
 
 def failures(records: Iterable[TrialRecord]) -> list[str]:
@@ -180,10 +184,10 @@ def _result_row(result: CellResult, parameters: _Parameters, *, with_test: bool)
     return [
         "-" if result.rank is None else str(result.rank),
         *parameters.texts(result.columns, result.label),
-        _spread(result.value),
+        spread(result.value),
         str(result.value.n),
-        _number(result.best),
-        *([_spread(result.test)] if with_test else []),
+        number(result.best),
+        *([spread(result.test)] if with_test else []),
         result.status,
     ]
 
@@ -198,18 +202,6 @@ def _shortened(rows: Sequence[Row]) -> list[Row | int]:
         return list(rows)
     missing = len(rows) - 2 * _KEPT_AT_EACH_END
     return [*rows[:_KEPT_AT_EACH_END], missing, *rows[-_KEPT_AT_EACH_END:]]
-
-
-def _spread(value: Spread) -> str:
-    if math.isnan(value.std):
-        return _number(value.mean)
-    return f"{_number(value.mean)} ± {_number(value.std)}"
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
 
 
 def _indented(text: str) -> str:

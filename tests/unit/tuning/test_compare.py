@@ -142,7 +142,7 @@ def test_failed_trials_are_counted() -> None:
 
     groups = compare([good, changed(bad, status="FAILED")]).groups
 
-    assert [(g.rank, g.failed) for g in groups] == [(1, 0), (None, 1)]
+    assert [(g.rank, g.unfinished) for g in groups] == [(1, {}), (None, {"FAILED": 1})]
 
 
 def test_a_smaller_loss_is_better() -> None:

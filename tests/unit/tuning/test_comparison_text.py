@@ -3,11 +3,12 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from akid.tuning.compare import compare
-from akid.tuning.comparison_text import to_csv, to_json, to_markdown
+from akid.tuning.comparison_text import conclusions, rows, to_csv, to_json, to_markdown
 from akid.tuning.results import TrialRecord
 
 RELU = [0.91, 0.92, 0.90, 0.915]
@@ -40,14 +41,42 @@ def test_markdown_is_a_table_with_its_method() -> None:
     lines = to_markdown(compare(records(relu=RELU, maxout=MAXOUT)), top=1).splitlines()
 
     assert lines[0] == (
-        "| rank | group | val_accuracy (mean ± std) | 95 % interval | n | best | failed"
-        " | against the best |"
+        "| rank | group | val_accuracy (mean ± std) | 95 % interval | n | best | against the best |"
     )
-    assert lines[2] == "| 1 | act=maxout | 0.95 ± 0.01 | 0.9252 to 0.9748 | 3 | 0.96 | 0 | best |"
-    assert lines[-1] == (
-        "val_accuracy, larger is better; Welch's t test, Holm's correction for 1 pairs:"
-        " 1 of them differ at 0.05."
+    assert lines[2] == (
+        "| 1 | act=maxout | 0.9500 ± 0.0100 | 0.9252 to 0.9748 | 3 | 0.9600 | best |"
     )
+    assert lines[-3:] == [
+        "val_accuracy, larger is better; Welch's t test: the two differ at 0.05.",
+        "",
+        "- act=maxout is better than act=relu by 0.0387 (0.0188 to 0.0587, p = 0.0057)",
+    ]
+
+
+def test_test_metrics_and_unfinished_trials_have_columns_where_there_are_any() -> None:
+    """And a warning stands below the table."""
+    found = records(relu=[0.9, 0.8, 0.7])
+    tested = [replace(r, test={"test_accuracy": 0.5}) for r in found[:2]]
+    comparison = compare([*tested, replace(found[2], status="DIVERGED")])
+
+    headers, (line,) = rows(comparison)
+    shown = dict(zip(headers, line, strict=True))
+    text = to_markdown(comparison, warnings=["mixed"])
+
+    assert shown["test_accuracy (mean ± std)"] == "0.5000 ± 0.0000"
+    assert (shown["n"], shown["unfinished"]) == ("2", "1 DIVERGED")
+    assert "so none is judged" in text
+    assert text.endswith("Warning: mixed\n")
+
+
+def test_only_some_of_many_pairs_are_listed() -> None:
+    """The rest is counted."""
+    apart = {f"a{n}": [n / 10, n / 10 + 0.001, n / 10 + 0.002] for n in range(6)}
+
+    lines = conclusions(compare(records(**apart)))
+
+    assert len(lines) == 7
+    assert lines[-1] == "and 9 more; --json has all pairs"
 
 
 def test_json_and_csv_hold_the_numbers() -> None:
@@ -61,6 +90,7 @@ def test_json_and_csv_hold_the_numbers() -> None:
     assert found["groups"][0]["columns"] == {"net.act.type": "relu", "net.bn": True}
     assert found["differences"] == []
     assert [line["label"] for line in lines] == ["act=relu", "act=one"]
+    assert (lines[1]["std"], lines[1]["unfinished"]) == ("", "0")
 
 
 def test_a_bar_in_a_label_does_not_break_the_table() -> None:

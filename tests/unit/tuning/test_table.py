@@ -139,8 +139,11 @@ def test_a_comparison_is_a_table_with_its_method() -> None:
     print_comparison(compare([record(i) for i in range(4)]), top=1, stream=stream)
     lines = stream.getvalue().splitlines()
 
-    assert words(lines[1]) == "1 lr=0.2 0.925 ± 0.0071 0.8615 to 0.9885 2 0.93 0 best"
-    assert "Holm's correction for 1 pairs" in lines[2]
+    assert words(lines[1]) == (
+        "1 lr=0.2 0.9250 ± 0.0071 0.8615 to 0.9885 2 0.9300 0.8000 ± 0.0000 best"
+    )
+    assert lines[2] == "and 1 more"
+    assert "Welch's t test" in lines[3]
 
 
 def test_nothing_is_printed_as_nothing() -> None:
