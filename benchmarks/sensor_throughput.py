@@ -1,14 +1,21 @@
-"""How many samples a second: IntegratedSensor beside a DataLoader that does the same per sample.
+"""How many samples a second: IntegratedSensor beside DataLoaders that do the same per sample.
 
-Both flip, pad by 4 and crop 32 x 32 out of CIFAR-10's training images (or, where these are not on
-this machine, out of synthetic ones of the same size), in batches of 128. The DataLoader has 2
-workers that persist, the images in memory, and draws by Python's `random`, which is faster there
-than torch. Many short rounds of both alternate and the best round of each counts: that is the one
-in which other programs disturbed least. A DataLoader's three processes get three times the share of
-a busy machine that one process gets, so the ratio of samples a second means something on a quiet
-machine only; the samples for each second of processor time, workers included, are told beside it.
+All flip, pad by 4 and crop 32 x 32 out of CIFAR-10's training images (or, where these are not on
+this machine, out of synthetic ones of the same size), in batches of 128 of normalised float32. Two
+kinds of data sets stand beside the sensor, each behind a DataLoader of 2 workers that persist:
 
-    AKID_DATA_PATH=... python benchmarks/sensor_throughput.py [--seconds 0.5] [--rounds 30]
+- usual: the way of torchvision's CIFAR10 and its transforms, but on tensors, without the detour
+  over PIL: an image of bytes becomes numbers, is normalised, flipped, padded and cropped, with
+  draws by `torch.rand` and `torch.randint`.
+- lean: the images lie in memory as normalised numbers, and Python's `random` draws, which is faster
+  for single numbers than torch. This is the one that the target is about.
+
+Many short rounds of all alternate and the best round of each counts: that is the one in which other
+programs disturbed least. A DataLoader's three processes get three times the share of a busy machine
+that one process gets, so the ratio of samples a second means something on a quiet machine only; the
+samples for each second of processor time, workers included, are told beside it.
+
+    AKID_DATA_PATH=... python benchmarks/sensor_throughput.py [--seconds 0.4] [--rounds 30]
 """
 
 import argparse
@@ -21,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -37,10 +45,31 @@ from akid.sensing.source import InMemoryFeedSource
 
 BATCH_SIZE = 128
 TARGET = 10.0
+LEAN, USUAL = "DataLoader, lean", "DataLoader, usual"
 
 
-class PerSample(Dataset):
-    """What a plain program does: every image by itself."""
+class Usual(Dataset):
+    """What most programs do: every image by itself, from bytes."""
+
+    def __init__(self, images: np.ndarray, labels: torch.Tensor) -> None:
+        self.images = images
+        self.labels = labels.tolist()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        image = torch.from_numpy(self.images[index]).permute(2, 0, 1).contiguous()
+        image = image.to(torch.float32).sub_(127.5).div_(255)
+        if torch.rand(1) < 0.5:
+            image = image.flip(-1)
+        image = functional.pad(image, [4, 4, 4, 4])
+        top, left = (torch.randint(0, 9, (1,)).item() for _ in range(2))
+        return image[..., top : top + 32, left : left + 32], self.labels[index]
+
+
+class Lean(Dataset):
+    """The least that a program can do for every image by itself."""
 
     def __init__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         self.images = images
@@ -71,6 +100,10 @@ def make_sensor(source: InMemoryFeedSource, prefetch: int) -> IntegratedSensor:
     sensor.attach(CropJoker(height=32, width=32))
     sensor.setup()
     return sensor
+
+
+def loader(data_set: Dataset) -> DataLoader:
+    return DataLoader(data_set, BATCH_SIZE, shuffle=True, num_workers=2, persistent_workers=True)
 
 
 def endless(loader: DataLoader) -> Callable[[], torch.Tensor]:
@@ -110,7 +143,7 @@ def measure(next_data: Callable[[], torch.Tensor], seconds: float) -> Rate:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--seconds", type=float, default=0.4)
     parser.add_argument("--rounds", type=int, default=30)
     arguments = parser.parse_args()
 
@@ -119,12 +152,14 @@ def main() -> None:
         source.setup()
     except DataError as error:
         raise SystemExit(str(error)) from error
-    images, labels = source.prepared("train").tensors
-    loader = DataLoader(
-        PerSample(images, labels), BATCH_SIZE, shuffle=True, num_workers=2, persistent_workers=True
-    )
+    split = source.prepared("train")
+    images, labels = split.tensors
+    data_sets = {LEAN: Lean(images, labels)}
+    if split.pixels is not None:
+        pixels = np.ascontiguousarray(split.pixels.images.permute(0, 2, 3, 1).numpy())
+        data_sets[USUAL] = Usual(pixels, labels)
     sensors = {f"IntegratedSensor, prefetch={n}": make_sensor(source, n) for n in (0, 2)}
-    ways = {"DataLoader, 2 workers": endless(loader)} | {
+    ways = {name: endless(loader(data_set)) for name, data_set in data_sets.items()} | {
         name: (lambda s=sensor: s.next_batch()[0]) for name, sensor in sensors.items()
     }
     for next_data in ways.values():  # start the workers, touch the memory
@@ -147,16 +182,18 @@ def main() -> None:
         / sum(one[name].processor_s for one in rounds)
         for name in ways
     }
-    base = best["DataLoader, 2 workers"]
-    for name, rate in best.items():
-        ratio = lean[name] / lean["DataLoader, 2 workers"]
+    print(f"{'':32} {'samples/s':>12} {'x lean':>7} {'samples/processor s':>20} {'x lean':>7}")
+    for name in ways:
         print(
-            f"{name:32} {rate:12,.0f} samples/s {rate / base:6.1f} x"
-            f" {lean[name]:12,.0f} samples per processor second {ratio:6.1f} x"
+            f"{name:32} {best[name]:12,.0f} {best[name] / best[LEAN]:7.1f}"
+            f" {lean[name]:20,.0f} {lean[name] / lean[LEAN]:7.1f}"
         )
-    reached = max(best[name] for name in sensors) / base
+    reached = max(best[name] for name in sensors) / best[LEAN]
+    saved = max(lean[name] for name in sensors) / lean[LEAN]
     print(
-        f"target {TARGET:.0f} x: {'reached' if reached >= TARGET else 'MISSED'} ({reached:.1f} x)"
+        f"target {TARGET:.0f} x the lean DataLoader:"
+        f" {'reached' if reached >= TARGET else 'MISSED'}, {reached:.1f} x on the wall,"
+        f" {saved:.1f} x for each processor second"
     )
     raise SystemExit(reached < TARGET)
 

@@ -49,9 +49,9 @@ class TensorFeed(Feed):
         return self._here.tensors
 
     @property
-    def pixels(self) -> Pixels | None:
-        """The data as bytes, if they are kept and the device is the one that gains by them."""
-        return self._here.pixels
+    def pixels(self) -> Pixels:
+        """The data: as bytes, if they are kept and the device is the one that gains by them."""
+        return self._here.pixels or Pixels(images=self.tensors[0])
 
     @property
     def labels(self) -> Tensor | None:

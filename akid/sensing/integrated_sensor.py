@@ -13,6 +13,8 @@ from akid.core.block import Block
 from akid.errors import SetupError
 from akid.sensing.feed import TensorFeed
 from akid.sensing.joker_system import JokerSystem
+from akid.sensing.mover import Mover, Places
+from akid.sensing.prepared import Pixels
 from akid.sensing.sampler import Cursor, SamplerSpec
 from akid.sensing.sensor import FeedSensor
 from akid.sensing.source import FeedSource
@@ -26,10 +28,9 @@ class IntegratedSensor(FeedSensor):
 
     The jokers run on the device where the data lie, on a whole batch at a time, with draws of its
     own for each image. What they draw depends on the sensor's seed and the batch's place alone: the
-    same seed gives the same images, also after a resume and with prefetching.
-
-    Within a training batch the mirrored images come last, each with its labels: the order of a
-    batch's examples is no promise.
+    same seed gives the same images, also after a resume and with prefetching. Flips, pads and crops
+    at the beginning are drawn for each place of an epoch, however it is cut into batches, and cost
+    one pass over the pixels together.
 
     The arguments are those of `FeedSensor`.
 
@@ -69,6 +70,7 @@ class IntegratedSensor(FeedSensor):
         )
         self.jokers = JokerSystem("jokers")
         self.val_jokers = JokerSystem("val_jokers")
+        self._mover = Mover(self.jokers)
 
     def attach(self, joker: Block, to_val: bool = False) -> None:
         """Add a joker behind those that are there.
@@ -97,7 +99,7 @@ class IntegratedSensor(FeedSensor):
         """Play all jokers once, so that one that does not fit says so now."""
         generator = self._generator("try")
         train, val = (
-            tuple(system.play(examples, None, generator)[0].shape[1:])
+            tuple(system.play(examples, generator)[0].shape[1:])
             for system in (self.jokers, self.val_jokers)
         )
         if train != val:
@@ -112,17 +114,29 @@ class IntegratedSensor(FeedSensor):
         return self._played(split, batches) if len(self.val_jokers) else batches
 
     def _make(self, cursor: Cursor, indices: Tensor) -> list[Tensor]:
-        if not len(self.jokers):
-            return super()._make(cursor, indices)
+        jokers = self.jokers
+        batch = self._moved(cursor, indices) if jokers.num_moves else super()._make(cursor, indices)
+        if len(jokers) == jokers.num_moves:
+            return batch
+        return jokers.finish(batch, self._generator("train", *cursor))
+
+    def _moved(self, cursor: Cursor, indices: Tensor) -> list[Tensor]:
+        """Return the examples after the moves with which the jokers begin."""
         feed = self._feed("train")
-        generator = self._generator("train", *cursor)
         if isinstance(feed, TensorFeed):
-            return self.jokers.play(feed.tensors, indices, generator, pixels=feed.pixels)
-        return self.jokers.play(feed.pick(indices), None, generator)
+            pixels = feed.pixels
+            labels = [tensor.index_select(0, indices) for tensor in feed.tensors[1:]]
+        else:
+            images, *labels = feed.pick(indices)
+            pixels, indices = Pixels(images=images), torch.arange(len(images), device=images.device)
+        first = cursor.position + self._rank
+        numbers = range(first, first + len(indices) * self._num_workers, self._num_workers)
+        places = Places(self.seed, cursor.epoch, numbers)
+        return [self._mover.move(pixels, indices, places), *labels]
 
     def _played(self, split: str, batches: Iterator[list[Tensor]]) -> Iterator[list[Tensor]]:
         for number, batch in enumerate(batches):
-            played = self.val_jokers.play(batch, None, self._generator(split, number))
+            played = self.val_jokers.play(batch, self._generator(split, number))
             if split == "val":
                 self._current["val"] = played
             yield played

@@ -2,16 +2,14 @@
 # Shape legend: N = batch, M = images of the source, C = channels, H = height, W = width.
 
 import functools
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Sequence
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from akid.errors import ShapeError
 from akid.sensing.window import Normalization, Window
-
-_PIECE: Final = 32
 
 
 def place(
@@ -39,9 +37,96 @@ def place(
         )
     if indices is None:
         indices = torch.arange(window.num, device=source.device)
-    # Copying contiguous memory wins on the CPU, a single kernel on an accelerator.
-    by_copy = source.device.type == "cpu" and source.is_contiguous()
-    return (copied if by_copy else gathered)(source, indices, window, normalization)
+    dtype = source.dtype if normalization is None else normalization.dtype
+    cut = Cut.of(window, source.shape[1:], dtype, normalization)
+    out = torch.empty((window.num, *cut.shape), dtype=dtype, device=source.device)
+    cut.place(source, indices, out)
+    return out
+
+
+@final
+class Cut(NamedTuple):
+    """Windows of images of one shape, with all worked out that does not depend on the images.
+
+    Args:
+        window: The windows.
+        shape: Channels, height and width of what is cut out.
+        strides: How far apart channels, rows and columns of an image lie in its memory.
+        offset: Where each window begins in the memory of its image.
+        rows: For each row 1 where it is seen and 0 where not or, with a normalisation, its divisor
+            and infinity; None where no window leaves its image.
+        columns: The same for columns, with 1 for the divisor.
+        normalization: How what was cut is normalised.
+
+    Shape:
+        offset: `(N,)` int64.
+        rows, columns: `(N, 1, height_px, 1)` and `(N, 1, 1, width_px)`.
+    """
+
+    window: Window
+    shape: tuple[int, int, int]
+    strides: tuple[int, int, int]
+    offset: Tensor
+    rows: Tensor | None
+    columns: Tensor | None
+    normalization: Normalization | None
+
+    @classmethod
+    def of(
+        cls,
+        window: Window,
+        image_shape: Sequence[int],
+        dtype: torch.dtype,
+        normalization: Normalization | None = None,
+    ) -> "Cut":
+        """Work out what is needed to cut windows out of images of shape `(C, H, W)`.
+
+        Args:
+            window: The windows.
+            image_shape: Of each image.
+            dtype: What is cut out is of that type.
+            normalization: How it is normalised.
+        """
+        channels, height_px, width_px = image_shape
+        rows = columns = None
+        if window.may_leave:
+            rows = _seen(window.top, window.height_px, window.turned, window.rows, height_px)
+            columns = _seen(window.left, window.width_px, window.mirrored, window.columns, width_px)
+            rows, columns = rows.to(dtype)[:, None, :, None], columns.to(dtype)[:, None, None, :]
+            if normalization is not None:
+                rows, columns = (normalization.divide or 1) / rows, 1 / columns
+        return cls(
+            window=window,
+            shape=(channels, window.height_px, window.width_px),
+            strides=(height_px * width_px, width_px, 1),
+            offset=window.top * width_px + window.left,
+            rows=rows,
+            columns=columns,
+            normalization=normalization,
+        )
+
+    def part(self, at: slice) -> "Cut":
+        """Return some of the windows."""
+        return self._replace(
+            window=self.window.part(at),
+            offset=self.offset[at],
+            rows=None if self.rows is None else self.rows[at],
+            columns=None if self.columns is None else self.columns[at],
+        )
+
+    def place(self, source: Tensor, indices: Tensor, out: Tensor) -> None:
+        """Cut the windows out of images into `out`.
+
+        Shape:
+            source: `(M, C, H, W)`.
+            indices: `(N,)` int64.
+            out: `(N, *shape)`, on the same device.
+        """
+        # Copying contiguous memory wins on the CPU, a single kernel on an accelerator.
+        if source.device.type == "cpu" and source.is_contiguous():
+            copy(source, indices, self, out)
+        else:
+            out.copy_(gathered(source, indices, self.window, self.normalization))
 
 
 def gathered(
@@ -67,6 +152,61 @@ def gathered(
     return images.mul_(rows_seen[:, None, :, None] & columns_seen[:, None, None, :])
 
 
+def copy(source: Tensor, indices: Tensor, cut: Cut, out: Tensor) -> None:
+    """Do what `place` does by copying runs of memory, then turning, normalising and clearing.
+
+    A window that leaves its image on the left reads the end of the row before, and so on: wrong
+    pixels, but all from the source's memory, and cleared in the end.
+    """
+    image_size = source[0].numel() if len(source) else 0
+    pixels = _taken(source.view(-1), indices * image_size + cut.offset, cut)
+    for which, dim in ((cut.window.mirrored, 3), (cut.window.turned, 2)):
+        if which is not None:
+            _turn_(pixels, which, dim)
+    seen = None if cut.rows is None or cut.columns is None else cut.rows * cut.columns
+    if cut.normalization is not None:
+        normalization = cut.normalization if seen is None else cut.normalization.over(seen)
+        normalization.apply_(out.copy_(pixels))
+    elif seen is not None:
+        torch.mul(pixels, seen, out=out)
+    else:
+        out.copy_(pixels)
+
+
+def _taken(memory: Tensor, starts: Tensor, cut: Cut) -> Tensor:
+    """Copy the windows that begin at these places of the memory, `(N, *shape)`."""
+    reach = sum((n - 1) * stride for n, stride in zip(cut.shape, cut.strides, strict=True))
+    last = len(memory) - reach - 1
+    low, high = torch.stack(starts.aminmax()).tolist() if len(starts) else (0, 0)
+    if last < 0:
+        return _runs(memory, starts, reach, cut)
+    offset = memory.storage_offset()
+    windows = memory.as_strided((last + 1, *cut.shape), (1, *cut.strides), offset)
+    if low >= 0 and high <= last:
+        return windows.index_select(0, starts)
+    taken = windows.index_select(0, starts.clamp(0, last))
+    beyond = ((starts < 0) | (starts > last)).nonzero()[:, 0]
+    return taken.index_copy_(0, beyond, _runs(memory, starts[beyond], reach, cut))
+
+
+def _runs(memory: Tensor, starts: Tensor, reach: int, cut: Cut) -> Tensor:
+    """Copy windows which may begin before the memory or end after it, one by one."""
+    runs = memory.new_zeros(len(starts), reach + 1)
+    for run, start in zip(runs, starts.tolist(), strict=True):
+        begin, end = max(start, 0), min(start + reach + 1, len(memory))
+        if begin < end:
+            run[begin - start : end - start] = memory[begin:end]
+    windows = runs.as_strided((len(starts), *cut.shape), (reach + 1, *cut.strides))
+    return windows.clone(memory_format=torch.contiguous_format)
+
+
+def _turn_(images: Tensor, which: Tensor, dim: int) -> None:
+    """Turn over, in place, the images that `which`, `(N,)` bool, says."""
+    at = which.nonzero()[:, 0]
+    # NumPy writes whole images to their places, torch value by value, ten times as slowly.
+    images.numpy()[at.numpy()] = images.index_select(0, at).flip(dim).numpy()
+
+
 def _lines(start: Tensor, num: int, reversed_: Tensor | None) -> Tensor:
     """Return the source's row (or column) for each one of the windows, `(N, num)`."""
     steps = torch.arange(num, device=start.device).expand(len(start), num)
@@ -82,117 +222,30 @@ def _inside(lines: Tensor, bounds: tuple[Tensor, Tensor] | None, limit: int) -> 
     return inside & (lines >= bounds[0][:, None]) & (lines < bounds[1][:, None])
 
 
-def copied(
-    source: Tensor, indices: Tensor, window: Window, normalization: Normalization | None = None
-) -> Tensor:
-    """Do what `place` does by copying runs of memory, then clearing and turning in place.
-
-    A window that leaves its image on the left reads the end of the row before, and so on: wrong
-    pixels, but all from the source's memory, and cleared afterwards. Only windows that begin before
-    the first image or end after the last need another way.
-    """
-    _, channels, height_px, width_px = source.shape
-    image_size, size = channels * height_px * width_px, source.numel()
-    shape = (channels, window.height_px, window.width_px)
-    strides = (height_px * width_px, width_px, 1)
-    reach = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-    starts = indices * image_size + window.top * width_px + window.left
-    num_starts = size - reach
-    low, high = (int(bound) for bound in starts.aminmax()) if len(starts) else (0, 0)
-    if num_starts < 1 or low < 0 or high >= num_starts:
-        inside = (starts >= 0) & (starts < num_starts)
-        return _copied_at_the_ends(source, indices, window, normalization, inside)
-    flat = source.as_strided((num_starts, *shape), (1, *strides), source.storage_offset())
-    dtype = source.dtype if normalization is None else normalization.dtype
-    images = source.new_empty(len(starts), *shape, dtype=dtype)
-    cut = _cut(window.mirrored, len(starts))
-    rows, columns = _seen(window, height_px, width_px, dtype)
-    for at, is_mirrored in _pieces(len(starts) if cut is None else cut, len(starts)):
-        piece, rows_seen, columns_seen = images[at], rows[at], columns[at]
-        if normalization is None:
-            torch.index_select(flat, 0, starts[at], out=piece).mul_(rows_seen * columns_seen)
-            if is_mirrored:
-                piece.copy_(piece.flip(3))
-            continue
-        pixels = flat.index_select(0, starts[at])
-        if is_mirrored:
-            pixels, columns_seen = pixels.flip(3), columns_seen.flip(3)
-        factor, offset = normalization.factor_and_offset
-        factors, offsets = (rows_seen * factor) * columns_seen, (rows_seen * offset) * columns_seen
-        torch.addcmul(offsets, piece.copy_(pixels), factors, out=piece)
-    if cut is None:
-        _turn_(images, window.mirrored, 3)
-    _turn_(images, window.turned, 2)
-    return images
-
-
-def _cut(mirrored: Tensor | None, num: int) -> int | None:
-    """Return where the mirrored windows begin if they are the last; None if they are not."""
-    if mirrored is None:
-        return num
-    cut = num - int(mirrored.sum())
-    return None if mirrored[:cut].any() else cut
-
-
-def _pieces(cut: int, num: int) -> Iterator[tuple[slice, bool]]:
-    """Cut a batch into pieces that fit into a processor's cache, and say which are mirrored.
-
-    Small pieces also keep what is needed in between so small that no memory goes back to the
-    system, to be asked for and cleared again with every batch.
-    """
-    for begin, end, is_mirrored in ((0, cut, False), (cut, num, True)):
-        for start in range(begin, end, _PIECE):
-            yield slice(start, min(start + _PIECE, end)), is_mirrored
-
-
-def _copied_at_the_ends(
-    source: Tensor,
-    indices: Tensor,
-    window: Window,
-    normalization: Normalization | None,
-    inside: Tensor,
-) -> Tensor:
-    dtype = source.dtype if normalization is None else normalization.dtype
-    shape = (window.num, source.shape[1], window.height_px, window.width_px)
-    images = source.new_empty(shape, dtype=dtype)
-    for chosen, way in ((inside, copied), (~inside, gathered)):
-        at = chosen.nonzero()[:, 0]
-        if len(at):
-            images.index_copy_(0, at, way(source, indices[at], window.part(at), normalization))
-    return images
-
-
 def _seen(
-    window: Window, height_px: int, width_px: int, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Return for each row and column of the windows (not yet turned) 1 if it is seen, else 0.
-
-    Shape:
-        output: `(N, 1, height_px, 1)` and `(N, 1, 1, width_px)`.
-    """
-    rows = _ruled(window.top, window.height_px, window.rows, height_px, dtype)
-    columns = _ruled(window.left, window.width_px, window.columns, width_px, dtype)
-    return rows[:, None, :, None], columns[:, None, None, :]
-
-
-def _ruled(
-    start: Tensor, num: int, bounds: tuple[Tensor, Tensor] | None, limit: int, dtype: torch.dtype
+    start: Tensor,
+    num: int,
+    reversed_: Tensor | None,
+    bounds: tuple[Tensor, Tensor] | None,
+    limit: int,
 ) -> Tensor:
-    """Return for `num` lines from each start 1 if it may be seen, else 0, `(N, num)`."""
+    """Return which of the windows' `num` lines are seen, `(N, num)` bool."""
     if bounds is not None:
-        return _inside(_lines(start, num, None), bounds, limit).to(dtype)
-    return _ruler(num, limit, dtype).index_select(0, (start + num).clamp_(0, num + limit))
+        return _inside(_lines(start, num, reversed_), bounds, limit)
+    place = (start + num).clamp_(0, num + limit)
+    if reversed_ is not None:
+        place += reversed_ * (num + limit + 1)
+    return _rulers(num, limit).to(start.device).index_select(0, place)
 
 
 @functools.lru_cache(maxsize=16)
-def _ruler(num: int, limit: int, dtype: torch.dtype) -> Tensor:
-    """Return for every start from -num to limit which of `num` lines are in [0, limit)."""
-    ruler = torch.zeros(limit + 2 * num, dtype=dtype)
-    ruler[num : num + limit] = 1
-    return ruler.unfold(0, num, 1).contiguous()
+def _rulers(num: int, limit: int) -> Tensor:
+    """Return for every start from -num to limit which of `num` lines are in [0, limit).
 
-
-def _turn_(images: Tensor, which: Tensor | None, dim: int) -> None:
-    if which is not None:
-        at = which.nonzero()[:, 0]
-        images.index_copy_(0, at, images.index_select(0, at).flip(dim))
+    Shape:
+        output: `(2 * (num + limit + 1), num)` bool; the second half has the lines reversed.
+    """
+    ruler = torch.zeros(limit + 2 * num, dtype=torch.bool)
+    ruler[num : num + limit] = True
+    starts = ruler.unfold(0, num, 1)
+    return torch.cat([starts, starts.flip(1)])

@@ -20,14 +20,19 @@ _SHELF_SIZE: Final = 2
 @final
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
-    """Images as bytes, and what makes the data of them.
+    """Images, and what makes the data of them.
 
     Shape:
-        images: `(N, C, H, W)` uint8, contiguous.
+        images: `(N, C, H, W)`: bytes, contiguous, or the data themselves.
     """
 
     images: Tensor
-    normalization: Normalization
+    normalization: Normalization | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the data."""
+        return self.images.dtype if self.normalization is None else self.normalization.dtype
 
 
 @final

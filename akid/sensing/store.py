@@ -116,7 +116,7 @@ def _write_tensor(part: Path, file: str, tensor: Tensor) -> dict[str, Any]:
 
 
 def _write_pixels(part: Path, file: str, pixels: Pixels) -> dict[str, Any]:
-    normalization = pixels.normalization
+    normalization = pixels.normalization or Normalization()
     steps = {"subtract": normalization.subtract, "divide": normalization.divide}
     return {**_write_tensor(part, file, pixels.images), "steps": steps}
 

@@ -1,7 +1,7 @@
 """Windows: where each image of a batch is cut out of its source image, and whether mirrored."""
 # Shape legend: N = batch, M = images of the source, C = channels, H = height, W = width.
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
 import torch
@@ -54,8 +54,8 @@ class Window(NamedTuple):
         """How many images there are."""
         return len(self.top)
 
-    def part(self, at: Tensor) -> "Window":
-        """Return the windows at these places, `(N,)` int64, in their order."""
+    def part(self, at: slice) -> "Window":
+        """Return some of the windows."""
         return self._replace(
             top=self.top[at],
             left=self.left[at],
@@ -112,12 +112,12 @@ class Normalization:
 
     Args:
         subtract: What is taken off, or None.
-        divide: What the rest is divided by, or None.
+        divide: What the rest is divided by, or None; numbers of their own for each of the rest.
         dtype: The type of the result.
     """
 
     subtract: float | None = None
-    divide: float | None = None
+    divide: float | Tensor | None = None
     dtype: torch.dtype = torch.float32
 
     def apply_(self, numbers: Tensor) -> Tensor:
@@ -128,11 +128,9 @@ class Normalization:
             numbers.div_(self.divide)
         return numbers
 
-    @property
-    def factor_and_offset(self) -> tuple[float, float]:
-        """What numbers are multiplied by, and what is added then, to normalise them."""
-        factor = 1 / (self.divide or 1)
-        return factor, -(self.subtract or 0) * factor
+    def over(self, divide: Tensor) -> "Normalization":
+        """Return what divides by these numbers instead, each its own."""
+        return replace(self, divide=divide)
 
 
 def _narrowed(

@@ -129,15 +129,29 @@ def test_copying_closing_and_epochs_work_while_prefetching() -> None:
     assert threading.active_count() == threads
 
 
-def test_workers_get_their_share_with_jokes_of_their_own() -> None:
-    """Together they see every example of the batch."""
+def test_workers_get_their_share_of_the_very_same_batch() -> None:
+    """Together they see what one would see, flipped and cropped alike."""
     alone, workers = make(), [make() for _ in range(3)]
     for rank, worker in enumerate(workers):
         worker.share(rank, 3)
 
-    labels = torch.cat([worker.next_batch()[1] for worker in workers])
+    for _ in range(6):
+        batch = alone.next_batch()
+        for rank, worker in enumerate(workers):
+            assert same(worker.next_batch(), [tensor[rank::3] for tensor in batch])
 
-    assert torch.equal(labels.sort()[0], alone.next_batch()[1].sort()[0])
+
+def test_a_batch_that_is_kept_does_not_change() -> None:
+    """Memory is used again only when nobody holds a batch any more."""
+    sensor = make(prefetch=2)
+    kept = [sensor.next_batch()[0] for _ in range(8)]
+    copies = [data.clone() for data in kept]
+
+    for _ in range(10):
+        sensor.next_batch()
+    sensor.close()
+
+    assert all(map(torch.equal, kept, copies))
 
 
 def test_validation_has_jokers_of_its_own() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from akid.errors import ShapeError
-from akid.sensing.placing import copied, gathered, place
+from akid.sensing.placing import Cut, gathered, place
 from akid.sensing.window import Normalization, Window
 
 
@@ -65,7 +65,7 @@ def test_composed_windows_show_what_the_steps_show(
         [plain(images[index], steps, number) for number, index in enumerate(indices)]
     )
 
-    for way in (copied, gathered, place):
+    for way in (gathered, place):
         assert torch.equal(way(images, indices, window), expected)
     assert torch.equal(images, before)
 
@@ -86,24 +86,24 @@ def test_bytes_are_normalised_inside_of_the_image_only(
         [plain(numbers[index], steps, number) for number, index in enumerate(indices)]
     )
 
-    for way in (copied, gathered):
-        torch.testing.assert_close(way(pixels, indices, window, normalization), expected)
+    for way in (gathered, place):
+        assert torch.equal(way(pixels, indices, window, normalization), expected)
 
 
-def test_mirrored_windows_at_the_end_take_the_short_way() -> None:
-    """The result is the same as with the mirrored ones in between, for bytes and for numbers."""
-    images = torch.arange(2 * 90 * 3 * 4 * 4).remainder(256).view(180, 3, 4, 4)
-    which = torch.arange(180) >= 100
-    window = Window.whole(180, 4, 4, torch.device("cpu")).mirror(which).pad(1, 1)
-    indices = torch.arange(180)
-    for source, normalization in (
-        (images.float(), None),
-        (images.to(torch.uint8), Normalization(subtract=3.0, divide=7.0)),
-    ):
-        torch.testing.assert_close(
-            copied(source, indices, window, normalization),
-            gathered(source, indices, window, normalization),
-        )
+def test_parts_of_a_cut_show_what_the_whole_shows() -> None:
+    """Every second window, say, for a worker that has every second example."""
+    images = torch.arange(5 * 3 * 4 * 4).remainder(256).view(5, 3, 4, 4).to(torch.uint8)
+    start = torch.arange(5)
+    window = Window.whole(5, 4, 4, torch.device("cpu")).mirror(start > 1).turn(start < 3)
+    window = window.pad(2, 2).crop(start.clamp(max=4), start.clamp(max=2), 4, 4)
+    normalization = Normalization(subtract=3.0, divide=7.0)
+    indices, at = torch.arange(5), slice(1, 5, 2)
+    out = torch.empty(2, 3, 4, 4)
+
+    cut = Cut.of(window, images.shape[1:], torch.float32, normalization)
+    cut.part(at).place(images, indices[at], out)
+
+    assert torch.equal(out, place(images, indices, window, normalization)[at])
 
 
 def test_a_source_of_other_memory_layout_is_placed_too() -> None:
