@@ -4,12 +4,13 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from akid.cluster import jobs, package
+from akid.cluster.head_watch import HeadWatch
 from akid.cluster.resources import ClusterCapacity, Node
 from akid.errors import ResourceError
 
@@ -37,6 +38,8 @@ _RAY_SETTINGS: Final = {
     # Workers see every GPU index that Ray gives them, and a worker without a share sees none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
+# A private cluster's head never comes back: what is left of it ends after this, in place of 60 s.
+_PRIVATE_SETTINGS: Final = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +84,8 @@ def connect(
             " driver has to run inside of the cluster: start the sweep on one of its machines, or"
             " submit it as a Ray job."
         )
-    for name, value in _RAY_SETTINGS.items():
+    settings = _RAY_SETTINGS if address is not None else {**_RAY_SETTINGS, **_PRIVATE_SETTINGS}
+    for name, value in settings.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if is_connected():
@@ -92,10 +96,11 @@ def connect(
     else:
         dashboard = _join(address, code)
     try:
-        yield Cluster(
-            capacity=_capacity(),
-            dashboard_url=f"http://{dashboard}" if dashboard else None,
-        )
+        with HeadWatch(_dead_processes) if address is None else nullcontext():
+            yield Cluster(
+                capacity=_capacity(),
+                dashboard_url=f"http://{dashboard}" if dashboard else None,
+            )
     finally:
         _end()
 
@@ -138,7 +143,7 @@ def _init(where: str, **arguments: Any) -> str | None:
 
     try:
         context = ray.init(log_to_driver=False, logging_level=logging.WARNING, **arguments)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises many kinds, bare ones too
         raise ResourceError(
             f"connect: expected a Ray cluster {where}, got {type(error).__name__}: {error}."
             " Check `ray status` there, or leave out --address to start a private cluster."
@@ -151,6 +156,14 @@ def _hosts() -> set[str]:
     import ray
 
     return {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+
+
+def _dead_processes() -> list[str]:
+    """Return the kinds of this machine's Ray processes that have died."""
+    import ray
+
+    node = ray._private.worker._global_node  # noqa: SLF001 (Ray tells it nowhere else)
+    return [] if node is None else [kind for kind, _ in node.dead_processes()]
 
 
 def _end() -> None:

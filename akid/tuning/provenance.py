@@ -1,9 +1,7 @@
 """Provenance: which code, versions and machine a sweep ran with."""
 
-import os
 import platform
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,12 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from akid.tuning.owner import Owner
+
 VERSION: Final = "akid.version."
 """How the tags begin that say which version of what a run had."""
 
 _VERSIONS: Final = ("akid", "torch", "ray", "mlflow", "numpy")
-_HOST: Final = "akid.driver_host"
-_PID: Final = "akid.driver_pid"
 _MAX_DIFF_CHARS: Final = 1_000_000
 
 
@@ -32,8 +30,7 @@ def tags(source: Path | None) -> dict[str, str]:
         "mlflow.source.name": str(source) if source is not None else sys.argv[0],
         "mlflow.source.type": "LOCAL",
         "akid.command": shlex.join(sys.argv),
-        _HOST: socket.gethostname(),
-        _PID: str(os.getpid()),
+        **Owner.here().tags(),
         f"{VERSION}python": platform.python_version(),
         **{f"{VERSION}{name}": version for name in _VERSIONS if (version := _version(name))},
     }
@@ -45,15 +42,8 @@ def tags(source: Path | None) -> dict[str, str]:
 
 def may_be_alive(tags: Mapping[str, str]) -> bool:
     """Whether the process that wrote these tags may still run; of another machine's, who knows."""
-    if tags.get(_HOST) != socket.gethostname() or _PID not in tags:
-        return True
-    try:
-        os.kill(int(tags[_PID]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    owner = Owner.of(tags)
+    return owner is None or owner.is_alive() is not False
 
 
 def uncommitted(source: Path | None) -> str:

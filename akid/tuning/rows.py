@@ -153,6 +153,8 @@ class RowFile:
         self._stream.write(json.dumps(line) + "\n")
 
     def _replace(self, rows: Sequence[Row]) -> None:
+        for remains in self._file.parent.glob(f".{FILE_NAME}.*"):  # of a writer that was killed
+            remains.unlink(missing_ok=True)
         temporary = self._file.with_name(f".{FILE_NAME}.{uuid4().hex}")
         self._stream = temporary.open("w", encoding="utf-8", buffering=1)
         self._write({"key": self._key})

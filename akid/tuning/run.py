@@ -103,6 +103,7 @@ def run_trials(
     for logger in _QUIET_LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     folder = folder.resolve()
+    shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)  # of a sweep that was killed
     folders = TrialFolders(folder, trials, left_in or {})
     stage = _Stage(trials, listener, folders, policy=policy, max_concurrent=max_concurrent)
     try:
@@ -111,7 +112,7 @@ def run_trials(
         stage.tell(Interrupted())
     finally:
         is_complete = stage.close()
-        shutil.rmtree(folder / _TUNE_FOLDER / name, ignore_errors=True)
+        shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)
     return is_complete
 
 
