@@ -126,6 +126,19 @@ _MODULES: Final = {
     ),
     "akid.training.report": ("Report",),
     "akid.training.schedule": ("LearningRateScheme",),
+    "akid.tuning.space": (
+        "choice",
+        "lograndint",
+        "loguniform",
+        "qlograndint",
+        "qloguniform",
+        "qrandint",
+        "qrandn",
+        "quniform",
+        "randint",
+        "randn",
+        "uniform",
+    ),
     "akid.tuning.tune": ("tune",),
 }
 _HOME: Final = {name: module for module, names in _MODULES.items() for name in names}

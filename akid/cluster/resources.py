@@ -101,7 +101,7 @@ def requests_for(
     n_instances: int,
     capacity: ClusterCapacity,
     *,
-    product: tuple[int, int, int] | None = None,
+    extent: str = "",
 ) -> list[ResourceRequest]:
     """Return what each trial needs, in the documented order of the trials.
 
@@ -112,7 +112,7 @@ def requests_for(
         cpu_num_per_instance: CPUs of each trial.
         n_instances: How many trials there are.
         capacity: The cluster.
-        product: The numbers of repeats, of optimisation and of network parameters, for the message.
+        extent: What the trials are made of, for the message: `3 repeats x 2 opts x 4 nets`.
 
     Raises:
         GridError: If a list has another length, or a number can't be asked for; all faults at once.
@@ -125,7 +125,7 @@ def requests_for(
         gpu_num_per_instance = 1 if capacity.gpus >= 1 else 0
     faults = resource_faults(gpu_num_per_instance, cpu_num_per_instance)
     if isinstance(gpu_num_per_instance, list | tuple) and len(gpu_num_per_instance) != n_instances:
-        faults.append(_wrong_length(len(gpu_num_per_instance), n_instances, product))
+        faults.append(_wrong_length(len(gpu_num_per_instance), n_instances, extent))
     if faults:
         raise GridError("\n".join(faults))
     gpus = _each(gpu_num_per_instance, n_instances)
@@ -212,9 +212,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _wrong_length(found: int, wanted: int, product: tuple[int, int, int] | None) -> str:
-    repeats, opts, nets = product or (0, 0, 0)
-    count = f" ({repeats} repeats x {opts} opts x {nets} nets)" if product else ""
+def _wrong_length(found: int, wanted: int, extent: str) -> str:
+    count = f" ({extent})" if extent else ""
     return (
         f"gpu_num_per_instance: expected one number for all trials, or a list of {wanted}"
         f" numbers{count}, got a list of {found}."

@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     described = experiment.load(options.file).with_overrides(
         settings=options.set,
         repeat_times=options.repeat,
+        sample=options.sample,
         gpu_num_per_instance=options.gpus_per_trial,
         name=options.name,
         seed=options.seed,
@@ -107,6 +108,12 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUES",
         help="replace a list, for example opt.lr=0.1,0.2 (may be repeated)",
+    )
+    group.add_argument(
+        "--sample",
+        type=positive,
+        metavar="N",
+        help="try N combinations at random; distributions are drawn anew for each",
     )
     group.add_argument("--repeat", type=int, metavar="N", help="trainings of each combination")
     group.add_argument("--seed", type=int, metavar="N", help="the seed of the first repeat")

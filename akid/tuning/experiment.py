@@ -5,15 +5,17 @@ import tokenize
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
 from akid.cluster.resources import GpuNumbers
 from akid.errors import ExperimentError
-from akid.tuning.grid import Cell, Paras, expand, override, parse_setting, plain_parameter_list
+from akid.tuning.grid import Cell, Paras, override, parse_setting, plain_parameter_list
 from akid.tuning.identity import STATEMENT
 from akid.tuning.limits import TIMES, Limits
+from akid.tuning.sampling import Grid, sampled
 from akid.tuning.settings import (
     SETTINGS,
     fingerprint,
@@ -42,6 +44,7 @@ class Experiment(Limits):
         net_paras_list: The network parameters, one dict for each network.
         opt_paras_list: The optimisation parameters, one dict for each way to optimise.
         repeat_times: How often each combination is trained, each time with another seed.
+        sample: How many combinations are tried, chosen and drawn at random; None for each once.
         gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial, or
             None.
         cpu_num_per_instance: CPUs, and by that threads, of each trial.
@@ -61,6 +64,7 @@ class Experiment(Limits):
     net_paras_list: Sequence[Paras] = ({},)
     opt_paras_list: Sequence[Paras] = ({},)
     repeat_times: int = 1
+    sample: int | None = None
     gpu_num_per_instance: GpuNumbers = None
     cpu_num_per_instance: float = 1
     metric: str | None = None
@@ -85,26 +89,31 @@ class Experiment(Limits):
         folder = self.path.parent if self.path else Path()
         object.__setattr__(self, "data_fingerprint", fingerprint(files, folder))
 
-    @property
-    def product(self) -> tuple[int, int, int]:
-        """The numbers of repeats, of optimisation and of network parameters."""
-        return self.repeat_times, len(self.opt_paras_list), len(self.net_paras_list)
+    @cached_property
+    def grid(self) -> Grid:
+        """The combinations that are tried, with drawn values in the place of distributions."""
+        return sampled(self.net_paras_list, self.opt_paras_list, seed=self.seed, sample=self.sample)
 
     @property
     def n_instances(self) -> int:
         """How many trials the sweep has."""
-        repeats, opts, nets = self.product
-        return repeats * opts * nets
+        return self.repeat_times * len(self.grid.combinations)
+
+    @property
+    def extent(self) -> str:
+        """What the trials are made of, in words: `3 repeats x 2 opts x 4 nets`."""
+        return f"{self.repeat_times} repeats x {self.grid.extent}"
 
     def cells(self) -> Iterator[Cell]:
-        """Yield the cells of the grid in the documented order."""
-        return expand(self.net_paras_list, self.opt_paras_list, self.repeat_times)
+        """Yield the cells of the sweep in the documented order."""
+        return self.grid.cells(self.repeat_times)
 
     def with_overrides(
         self,
         *,
         settings: Sequence[str] = (),
         repeat_times: int | None = None,
+        sample: int | None = None,
         gpu_num_per_instance: GpuNumbers = None,
         name: str | None = None,
         seed: int | None = None,
@@ -114,6 +123,7 @@ class Experiment(Limits):
         Args:
             settings: What `--set` was given, for example `"opt.lr=0.1,0.2"`.
             repeat_times: `--repeat`.
+            sample: `--sample`.
             gpu_num_per_instance: `--gpus-per-trial`.
             name: `--name`.
             seed: `--seed`.
@@ -127,6 +137,7 @@ class Experiment(Limits):
             lists[which] = override(lists[which], path, values, name=f"--set {which}")
         changes: dict[str, Any] = {
             "repeat_times": repeat_times,
+            "sample": sample,
             "gpu_num_per_instance": gpu_num_per_instance,
             "name": name,
             "seed": seed,

@@ -1,8 +1,8 @@
-"""Grid: every combination of the parameter lists and the repeats, in the documented order.
+"""Grid: the parameter lists, and what one combination of them is.
 
 A parameter is a value that can be written down as a Python literal: None, a bool, an int, a float,
-a str, and lists, tuples and dicts (with str keys) of those. Whatever else stands in a list is an
-error that says where it stands.
+a str, and lists, tuples and dicts (with str keys) of those; or a distribution of such values (see
+`akid.tuning.space`). Whatever else stands in a list is an error that says where it stands.
 """
 
 import ast
@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from akid.errors import GridError
+from akid.tuning.space import Distribution, parse
 
 _MAX_DEPTH: Final = 50  # Python's own parser gives up at about 200 brackets
 _MAX_DIGITS: Final = 4_000  # Python refuses to read or write longer integers
@@ -32,8 +33,8 @@ class Cell:
     Attributes:
         index: Its place in the documented order, from 0; also the index into a list of GPU numbers.
         repeat: Which repeat it is, from 0.
-        opt_index: Its item of `opt_paras_list`.
-        net_index: Its item of `net_paras_list`.
+        opt_index: Which of the sweep's optimisation parameters it has.
+        net_index: Which of the sweep's network parameters it has.
         net_paras: The network parameters.
         opt_paras: The optimisation parameters.
     """
@@ -44,29 +45,6 @@ class Cell:
     net_index: int
     net_paras: Paras
     opt_paras: Paras
-
-
-def expand(
-    net_paras_list: Sequence[Paras], opt_paras_list: Sequence[Paras], repeat_times: int = 1
-) -> Iterator[Cell]:
-    """Yield the cells of the grid: repeats outside, then optimisation parameters, networks fastest.
-
-    >>> [(cell.repeat, cell.opt_index, cell.net_index) for cell in expand([{}, {}], [{}], 2)]
-    [(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 0, 1)]
-    """
-    index = 0
-    for repeat in range(repeat_times):
-        for opt_index, opt_paras in enumerate(opt_paras_list):
-            for net_index, net_paras in enumerate(net_paras_list):
-                yield Cell(
-                    index=index,
-                    repeat=repeat,
-                    opt_index=opt_index,
-                    net_index=net_index,
-                    net_paras=net_paras,
-                    opt_paras=opt_paras,
-                )
-                index += 1
 
 
 def check_parameter_list(name: str, value: object) -> tuple[Paras, ...]:
@@ -117,6 +95,9 @@ def _plain(value: Any, where: str, faults: list[str], depth: int) -> Any:
         return None
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         value = value.item()
+    if isinstance(value, Distribution):
+        arguments = _plain(value.arguments, where, faults, depth + 1)
+        return Distribution(value.name, arguments)
     if isinstance(value, dict):
         return _plain_dict(value, where, faults, depth)
     if isinstance(value, list | tuple):
@@ -168,7 +149,8 @@ def _shown(value: object, limit: int = 80) -> str:
 def parse_setting(text: str) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
     """Read what `--set` was given: which list, the path of the key, and its new values.
 
-    Values are Python literals with commas between them; a bare word is a string.
+    Values are Python literals with commas between them; a bare word is a string, and a call such as
+    `loguniform(1e-4, 1e-1)` a distribution.
 
     Raises:
         GridError: If it can't be read; the message shows how to write it.
@@ -198,6 +180,12 @@ def _parse_value(part: str, text: str) -> Any:
         return ast.literal_eval(part)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
+    try:
+        distribution = parse(part)
+    except GridError as error:
+        raise GridError(f"--set: {error}") from error
+    if distribution is not None:
+        return distribution
     if part in ("true", "false", "none", "null"):
         raise GridError(
             f"--set: expected True, False or None with a capital, got {part!r} in {text!r}."

@@ -10,6 +10,7 @@ from akid.tuning.literal import literal
 
 _LONGEST_VALUE: Final = 24
 _LONGEST_PART: Final = 60
+_MOST_DIGITS: Final = 8  # a float with more was drawn or computed, not written by a person
 _LONGEST_SLUG: Final = 80
 _KIND_KEYS: Final = ("type", "name")  # {"type": "relu"} is called relu
 _PLAIN: Final = re.compile(r"[\w.+/:-]+")
@@ -156,11 +157,24 @@ def _ends(column: str) -> Iterator[str]:
 def _short_values(distinct: Mapping[str, Any]) -> dict[str, str]:
     """Return a short text for each distinct value of a column; no two alike."""
     short = {key: _cut(_summary(value)) for key, value in distinct.items()}
+    rounded = {key: text for key, value in distinct.items() if (text := _rounded(value))}
+    taken = Counter([*short.values(), *rounded.values()])
+    short |= {key: text for key, text in rounded.items() if taken[text] == 1}
     count = Counter(short.values())
     return {
         key: text if count[text] == 1 else f"{text}~{number}"
         for number, (key, text) in enumerate(short.items())
     }
+
+
+def _rounded(value: Any) -> str:
+    """Return four digits of a long float, and nothing for another value.
+
+    >>> _rounded(0.0012345678901234), _rounded(0.025)
+    ('0.001235', '')
+    """
+    is_long = isinstance(value, float) and value != float(f"{value:.{_MOST_DIGITS}g}")
+    return f"{value:.4g}" if is_long and value - value == 0 else ""
 
 
 def _summary(value: Any) -> str:

@@ -15,6 +15,7 @@ SETTINGS: Final = (
     "net_paras_list",
     "opt_paras_list",
     "repeat_times",
+    "sample",
     "gpu_num_per_instance",
     "cpu_num_per_instance",
     "metric",
@@ -55,6 +56,12 @@ def setting_faults(given: Mapping[str, Any]) -> list[ExperimentError]:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             text = f"{name}: expected an int of at least {least}, got {name}={value!r}."
             faults.append(ExperimentError(text))
+    sample = given.get("sample")
+    if sample is not None and (
+        isinstance(sample, bool) or not isinstance(sample, int) or sample < 1
+    ):
+        text = f"sample: expected an int of at least 1 or None, got sample={sample!r}."
+        faults.append(ExperimentError(text))
     limits = [ExperimentError(fault) for fault in limit_faults(given)]
     return [*faults, *limits, *_word_faults(given)]
 

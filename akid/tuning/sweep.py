@@ -146,7 +146,7 @@ class Sweep:
             experiment.cpu_num_per_instance,
             experiment.n_instances,
             capacity,
-            product=experiment.product,
+            extent=experiment.extent,
         )
         resources.check_feasible(requests, capacity)
         known = MlflowTracker(self._uri, experiment.name, create=False).known_runs()

@@ -39,7 +39,7 @@ def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
     from rich.text import Text
 
     console = _console(stream)
-    parameters = _Parameters(plan.experiment.net_paras_list, plan.experiment.opt_paras_list)
+    parameters = _Parameters(plan.experiment.grid.nets, plan.experiment.grid.opts)
     table = _table(["trial", *parameters.headers, "repeat", "needs", "action", "reason"])
     for shown in _shortened(plan.trials):
         if isinstance(shown, int):
@@ -53,12 +53,11 @@ def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
 
 def plan_summary(plan: Plan) -> str:
     """Return the plan's counts as one line: trials, how many run, how many don't and why."""
-    repeats, opts, nets = plan.experiment.product
     reasons = Counter(planned.reason for planned in plan.skipped if planned.same_as is None)
     done = sum(n for reason, n in reasons.items() if reason.startswith("finished in run"))
     double = sum(planned.same_as is not None for planned in plan.trials)
     parts = [
-        f"{len(plan.trials)} trials ({repeats} repeats x {opts} opts x {nets} nets)",
+        f"{len(plan.trials)} trials ({plan.experiment.extent})",
         f"{len(plan.to_run)} to run",
         f"{done} finished before",
     ]

@@ -23,8 +23,8 @@ class Trial:
     Attributes:
         index: Its place in the documented order, from 0.
         repeat: Which repeat of its combination it is, from 0.
-        opt_index: Its item of `opt_paras_list`.
-        net_index: Its item of `net_paras_list`.
+        opt_index: Which of the sweep's optimisation parameters it has.
+        net_index: Which of the sweep's network parameters it has.
         net_paras: The network parameters.
         opt_paras: The optimisation parameters.
         seed: The experiment's seed plus the repeat.
@@ -104,7 +104,7 @@ class _Maker:
         self.faults: dict[str, list[str]] = {}
         self._experiment = experiment
         self._labeller = Labeller(
-            experiment.net_paras_list, experiment.opt_paras_list, experiment.repeat_times
+            experiment.grid.nets, experiment.grid.opts, experiment.repeat_times
         )
         self._rendered: dict[tuple[int, int], Rendered | None] = {}
         self._labels: set[str] = set()

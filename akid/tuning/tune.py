@@ -19,6 +19,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
     gpu_num_per_instance: GpuNumbers = None,
     debug: bool = False,
     *,
+    sample: int | None = None,
     name: str | None = None,
     metric: str | None = None,
     mode: str | None = None,
@@ -49,6 +50,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
             each trial. None gives one GPU each where there are GPUs, and the CPU elsewhere.
         debug: Whether to stop after the plan: nothing is trained, and each record tells what is
             known of its trial already.
+        sample: How many combinations are tried, chosen and drawn at random; None for each once.
         name: The MLflow experiment; None for the name of the file in which `template` stands.
         metric: What results are ranked by; None for the validation accuracy or loss.
         mode: "max" or "min"; None follows from the metric's name.
@@ -85,6 +87,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         net_paras_list,
         name=name,
         repeat_times=repeat_times,
+        sample=sample,
         gpu_num_per_instance=gpu_num_per_instance,
         cpu_num_per_instance=cpu_num_per_instance,
         metric=metric,

@@ -74,7 +74,7 @@ def test_a_list_of_another_length_names_the_product() -> None:
     with pytest.raises(
         GridError, match=r"a list of 12 numbers \(3 repeats x 2 opts x 2 nets\), got a list of 4"
     ):
-        requests_for([1] * 4, 1, 12, TWO_NODES, product=(3, 2, 2))
+        requests_for([1] * 4, 1, 12, TWO_NODES, extent="3 repeats x 2 opts x 2 nets")
 
 
 def test_a_need_that_fits_no_node_is_refused() -> None:

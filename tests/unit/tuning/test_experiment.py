@@ -45,7 +45,7 @@ def test_an_experiment_file_gives_setup_lists_and_settings(tmp_path: Path) -> No
     found = load(written(tmp_path / "digits", GOOD))
 
     assert found.name == "digits"
-    assert found.product == (3, 2, 2)
+    assert found.extent == "3 repeats x 2 opts x 2 nets"
     assert found.n_instances == 12
     assert found.net_paras_list == ({"width": 8}, {"width": 16})
     assert (found.gpu_num_per_instance, found.cpu_num_per_instance, found.seed) == (None, 1, 0)
@@ -218,7 +218,7 @@ def test_a_function_and_its_lists_make_an_experiment() -> None:
     """What is left out or None has its default; the file names the experiment."""
     found = from_function(setup, [{"lr": 0.1}], None, repeat_times=2, metric=None)
 
-    assert (found.name, found.path, found.product) == ("test_experiment", None, (2, 1, 1))
+    assert (found.name, found.path, found.n_instances) == ("test_experiment", None, 2)
 
 
 def test_an_unknown_argument_is_refused() -> None:

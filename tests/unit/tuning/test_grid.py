@@ -2,7 +2,6 @@
 
 import re
 from enum import StrEnum
-from itertools import product
 
 import numpy as np
 import pytest
@@ -10,25 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akid.errors import GridError
-from akid.tuning.grid import check_parameter_list, expand, override, parse_setting
-
-sizes = st.integers(1, 5)
-
-
-@given(sizes, sizes, sizes)
-def test_order_is_repeats_then_opts_then_nets(repeats: int, opts: int, nets: int) -> None:
-    """Cells come in the documented order, nets fastest, and count up from 0."""
-    cells = list(
-        expand([{"net": i} for i in range(nets)], [{"opt": i} for i in range(opts)], repeats)
-    )
-
-    assert [cell.index for cell in cells] == list(range(repeats * opts * nets))
-    assert [(c.repeat, c.opt_index, c.net_index) for c in cells] == list(
-        product(range(repeats), range(opts), range(nets))
-    )
-    assert all(c.index == c.repeat * nets * opts + c.opt_index * nets + c.net_index for c in cells)
-    assert all(c.net_paras == {"net": c.net_index} for c in cells)
-    assert all(c.opt_paras == {"opt": c.opt_index} for c in cells)
+from akid.tuning.grid import check_parameter_list, override, parse_setting
 
 
 def test_plain_values_pass_unchanged() -> None:
