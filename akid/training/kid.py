@@ -1,9 +1,6 @@
 """Kid: a training run, made of a sensor, a brain and a kongfu on an engine."""
 
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -12,23 +9,17 @@ import torch
 from akid.core import seeding
 from akid.core.block import Block, Signal
 from akid.core.brain import Brain
-from akid.core.clock import Clock
 from akid.errors import SetupError
 from akid.sensing.sensor import Sensor
 from akid.training import engine as engines
-from akid.training import resuming
-from akid.training.best import Best
-from akid.training.checkpoint import CheckpointFolder
 from akid.training.engine import EngineParts, EngineSpec
-from akid.training.hooks import EarlyStopping, Hooks
-from akid.training.journal import Journal
+from akid.training.hooks import Hooks
 from akid.training.kongfu import KongFu
-from akid.training.report import Report, Row
-from akid.training.speedometer import Speedometer
+from akid.training.practiser import Practiser
 
 
 @final
-class Kid(Block):
+class Kid(Practiser):
     """Practises: senses batches by its sensor and improves its brain by its kongfu (training run).
 
     `practice` does this, with the hooks of `kid.hooks` where `on_...` stands::
@@ -105,6 +96,8 @@ class Kid(Block):
     2
     """
 
+    hooks: Hooks[Self]
+
     def __init__(
         self,
         sensor_in: Sensor,
@@ -133,7 +126,7 @@ class Kid(Block):
         name: str | None = None,
         bag: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(name, bag=bag)
+        super().__init__(name, best_metric=best_metric, bag=bag)
         self.sensor = sensor_in
         self.brain = brain_in
         self.kongfu = kongfu_in
@@ -156,19 +149,7 @@ class Kid(Block):
         self.num_chk_points = num_chk_points
         self.seed = seed if seed is not None else seeding.current_seed()
         self._check_counts()
-        self.hooks: Hooks[Self] = Hooks()
-        self.clock = Clock()
-        self.rows: list[Row] = []
-        self.last_row: Row = {}
-        self.report: Report | None = None
-        self.checkpoint_path: Path | None = None
-        self._best = Best(best_metric)
-        self._journal = Journal(self.label)
-        self._speed = Speedometer()
-        self._last_rows: dict[str, Row] = {"train": {}, "val": {}}
-        self._last_step = 0
-        self._settled_step: int | None = None
-        self._is_stopping = False
+        self.report = None
 
     def _check_parts(self) -> None:
         kinds: dict[str, type[Block]] = {"sensor": Sensor, "brain": Brain, "kongfu": KongFu}
@@ -223,70 +204,7 @@ class Kid(Block):
         """Let the brain process a batch."""
         return self.brain(inputs)
 
-    def practice(self, continue_from_chk_point: bool | None = None) -> Report:
-        """Practise until max_steps or max_epoch is reached; a second call goes on from there.
-
-        Args:
-            continue_from_chk_point: Stands in place of the constructor's, unless None.
-
-        Raises:
-            DivergedError: If a loss became NaN or infinite.
-            CheckpointError: If a checkpoint can't be written, or the newest one is another kid's.
-            SetupError: If the kid can't be set up.
-        """
-        begin_s = time.perf_counter()
-        self.setup()
-        if continue_from_chk_point is None:
-            continue_from_chk_point = self.continue_from_chk_point
-        if self.engine.is_elsewhere:
-            return self._practise_elsewhere(resumes=continue_from_chk_point)
-        with (
-            seeding.seed_scope(self.seed),
-            self._journal.writing_to(self._log_path(resumes=continue_from_chk_point)),
-            self.engine.at_work(),
-        ):
-            self._begin(resumes=continue_from_chk_point)
-            while not self._is_stopping and self.clock.step < self._last_step:
-                self._call(self.hooks.on_batch_begin)
-                if not self._is_stopping:
-                    self._step()
-            return self._end(begin_s)
-
-    def stop(self, reason: str = "asked to stop") -> None:
-        """End the practice after the running step, as if max_steps were reached."""
-        self._is_stopping = True
-        self.log(f"stops at step {self.clock.step}: {reason}")
-
-    def log(self, message: str) -> None:
-        """Write a message to the log, under the kid's name."""
-        self._journal.info(message)
-
-    def validate(self, split: str = "val") -> Row:
-        """Return the loss and the metrics over one full pass of a split, as `<split>_loss` ...
-
-        Raises:
-            DivergedError: If the loss is not finite.
-        """
-        self.setup()
-        with self.kongfu.averaged_weights():
-            return self._evaluate(split)
-
-    def _evaluate(self, split: str) -> Row:
-        metrics = self.engine.evaluate(self.sensor.epoch(split))
-        return {f"{split}_{name}": value for name, value in metrics.items()}
-
-    # A practice in other processes.
-
-    def _practise_elsewhere(self, *, resumes: bool) -> Report:
-        self._log_path(resumes=resumes)
-        assert self.log_dir is not None
-        self._folder = CheckpointFolder(Path(self.log_dir, "model"), keep=self.num_chk_points)
-        self._is_stopping = False
-        self.rows = []
-        self.engine.practise_all(self, resumes=resumes)
-        self._call(self.hooks.on_train_end)
-        assert self.report is not None
-        return self.report
+    # The same kid in another process.
 
     def likeness(self, *, is_whole: bool) -> dict[str, Any]:
         """Return what makes another kid of the same parts like this one.
@@ -308,183 +226,3 @@ class Kid(Block):
             return
         self.report, self._best = likeness["report"], likeness["best"]
         self.load_state_dict(likeness["state"])
-
-    def react(self, event: str) -> bool:
-        """Call the hooks of an event, such as "on_epoch_end"; say whether practice shall end."""
-        self._call(getattr(self.hooks, event))
-        return self._is_stopping
-
-    # The parts of practice, in order.
-
-    def _log_path(self, *, resumes: bool) -> Path | None:
-        """Choose the folder, if none was given, and return where the log goes."""
-        if self.log_dir is None:
-            if resumes:
-                raise SetupError(
-                    f"{self.label}: expected log_dir with continue_from_chk_point=True, got none."
-                    " Give the folder of the run that is to go on."
-                )
-            now = datetime.now().astimezone()
-            self.log_dir = Path("log", f"{now:%Y-%m-%d_%H-%M-%S-%f}_{os.getpid()}")
-        return Path(self.log_dir, "training.log") if self.log_to_file else None
-
-    def _begin(self, *, resumes: bool) -> None:
-        assert self.log_dir is not None
-        self._folder = CheckpointFolder(Path(self.log_dir, "model"), keep=self.num_chk_points)
-        self._is_stopping = False
-        self.rows = []
-        if resumes:
-            resuming.resume(
-                self, self._folder, brain=self.brain, best=self._best, journal=self._journal
-            )
-        elif self._is_fresh_writer() and (aside := self._folder.set_aside()):
-            self._journal.warning(f"an earlier run's checkpoints lie in {aside} now")
-        self._steps_per_epoch = self.sensor.num_batches_per_epoch_train
-        self._last_step = self.max_steps or (self.max_epoch or 0) * self._steps_per_epoch
-        self.log(f"{self.brain.num_parameters()} parameters, {self._last_step} steps")
-        self._lose_patience()
-        self._call(self.hooks.on_train_begin)
-        if self.do_batch_monitoring:
-            self._first_batch = self.sensor.current_batch()
-            self._monitor()
-        if self.clock.step == 0 and self.clock.step < self._last_step:
-            self._log_validation()
-        self._speed = Speedometer()
-
-    def _is_fresh_writer(self) -> bool:
-        return self.clock.step == 0 and self.save_chk_point and self.engine.is_chief
-
-    def _step(self) -> None:
-        batch = self.sensor.next_batch()
-        step = self.clock.step + 1
-        is_logged = step % self.train_log_step == 0
-        self.engine.step(batch, measure=is_logged)
-        self._speed.count(len(batch[0]))
-        ends_epoch = step % self._steps_per_epoch == 0
-        if ends_epoch:
-            self.clock.end_epoch()
-        if is_logged:
-            self._log_training()
-        if self.log_by_step and step % self.val_log_step == 0:
-            self._log_validation()
-        if ends_epoch:
-            self._end_epoch()
-
-    def _end_epoch(self) -> None:
-        self._call(self.hooks.on_epoch_end)
-        if self.log_by_epoch and self.clock.epoch % self.num_epoch_per_log == 0:
-            self._log_validation()
-
-    def _end(self, begin_s: float) -> Report:
-        self._log_validation()
-        samples_per_s = self.engine.total(self._speed.total())
-        test = self._test()
-        self.report = Report(
-            final={**self._last_rows["train"], **self._last_rows["val"]},
-            best=dict(self._best.row),
-            test=test,
-            steps=self.clock.step,
-            epochs=self.clock.epoch,
-            seconds=time.perf_counter() - begin_s,
-            samples_per_s=samples_per_s,
-            rows=len(self.rows),
-        )
-        self.log(f"done: {self.report}")
-        self._call(self.hooks.on_train_end)
-        return self.report
-
-    def _test(self) -> Row:
-        if self.skip_validation or self.sensor.num_samples("test") == 0:
-            return {}
-        with self.kongfu.averaged_weights(), self._best.in_place(self.brain):
-            return self._evaluate("test")
-
-    # Rows.
-
-    def _log_training(self) -> None:
-        metrics = self.engine.measurements()
-        row: Row = {"step": self.clock.step, "epoch": self.clock.epoch, "lr": self.kongfu.lr}
-        row |= {f"train_{name}": value for name, value in metrics.items()}
-        row["samples_per_s"] = self.engine.total(self._speed.lap())
-        with self._speed.pause():
-            self._record("train", row)
-            if self.do_batch_monitoring:
-                self._monitor()
-            self._call(self.hooks.on_train_log_step)
-
-    def _log_validation(self) -> None:
-        """Validate and write a checkpoint, unless that was done at this very step."""
-        if self._settled_step == self.clock.step:
-            return
-        self._settled_step = self.clock.step
-        with self._speed.pause():
-            is_best = not self.skip_validation and self._validate_and_record()
-            if self.save_chk_point:
-                self.save_checkpoint(is_best=is_best)
-
-    def _validate_and_record(self) -> bool:
-        with self.kongfu.averaged_weights():
-            row: Row = {"step": self.clock.step, "epoch": self.clock.epoch, **self._evaluate("val")}
-            is_best = self._best.offer(row, self.brain)
-        self.kongfu.schedule.observe(row)
-        self._record("val", row)
-        self._call(self.hooks.on_val_log_step)
-        self._lose_patience()
-        return is_best
-
-    def _lose_patience(self) -> None:
-        if self.patience is not None and self._best.waited >= self.patience:
-            self.stop(f"{self._best.waited} validations brought nothing better")
-
-    def _record(self, kind: str, row: Row) -> None:
-        self._last_rows[kind] = self.last_row = row
-        self.rows.append(row)
-        self.log(", ".join(f"{name} {value:.6g}" for name, value in row.items()))
-
-    def _monitor(self) -> None:
-        """Propagate the first batch again, in evaluation mode so that no random number is drawn."""
-        kept = self.brain.keep_data
-        self.brain.eval()
-        self.brain.keep_data = True
-        with torch.no_grad():
-            self.brain(self._first_batch)
-        self._call(self.hooks.on_batch_monitoring)
-        self.brain.keep_data = kept
-        self.brain.train()
-
-    def _call(self, hooks: Sequence[Callable[[Self], None]]) -> None:
-        for hook in hooks:
-            try:
-                hook(self)
-            except EarlyStopping as event:
-                self.stop(str(event) or f"{hook} raised EarlyStopping")
-
-    # Checkpoints.
-
-    def save_checkpoint(self, *, is_best: bool = False) -> Path:
-        """Write a checkpoint of everything, and return its path; hooks may call this.
-
-        Of several processes that practise together, the chief's writes.
-        """
-        step = self.clock.step
-        self.checkpoint_path = self._folder.path_of(step)
-        if self.engine.is_chief:
-            self._folder.write(self.state_dict(), step=step, is_best=is_best)
-        self._call(self.hooks.on_checkpoint)
-        return self.checkpoint_path
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return the clock, the best and the last rows, for a checkpoint."""
-        return {
-            "clock": self.clock.state_dict(),
-            "best": self._best.state_dict(),
-            "last_rows": {kind: dict(row) for kind, row in self._last_rows.items()},
-        }
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take over what `get_extra_state` gave."""
-        self.clock.load_state_dict(state["clock"])
-        self._best.load_state_dict(state["best"])
-        self._last_rows = {kind: dict(row) for kind, row in state["last_rows"].items()}
-        validated_step = self._last_rows["val"].get("step")
-        self._settled_step = int(validated_step) if validated_step is not None else None
