@@ -15,7 +15,9 @@ from akid.errors import AkidError, ResourceError
 COMMANDS: Final[dict[str, str]] = {
     "compare": "compare an experiment's combinations",
     "deploy": "write the files that bring a cluster up",
+    "diff": "say in what two runs differ",
     "gpus": "list the GPUs and who uses them",
+    "show": "show a run",
     "submit": "sweep on a cluster as a Ray job",
 }
 """The commands besides training: name, one line of help. Each is a module of `akid.commands`."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from akid.commands import exit_codes, subject
+from akid.commands import exit_codes, store, subject
 from akid.commands.arguments import add_tracking_uri, positive
 
 if TYPE_CHECKING:
@@ -49,11 +49,9 @@ def run(options: argparse.Namespace) -> int:
     from akid.tuning import comparison_text, table
     from akid.tuning.compare import compare
     from akid.tuning.history import History
-    from akid.tuning.mlflow_reader import MlflowReader
-    from akid.tuning.mlflow_store import default_uri
 
     asked = subject.chosen(options)
-    history = History.of(MlflowReader(options.tracking_uri or default_uri()).trials(asked.name))
+    history = History.of(store.opened(options).trials(asked.name))
     comparison = compare(
         history.records(),
         by=options.by,

@@ -3,6 +3,10 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from akid.tuning.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,15 +45,31 @@ def chosen(options: argparse.Namespace) -> Subject:
     Raises:
         ExperimentError: If the experiment file is wrong.
     """
-    from akid.tuning import experiment
-
-    path = Path(options.experiment)
-    if path.suffix != ".py" and not path.is_file():
+    described = _described(options.experiment)
+    if described is None:
         return Subject(name=options.experiment, metric=options.metric, mode=options.mode)
-    described = experiment.load(path)
     is_its_own = options.metric in (None, described.metric)
     return Subject(
         name=described.name,
         metric=options.metric or described.metric,
         mode=options.mode or (described.mode if is_its_own else None),
     )
+
+
+def name_of(text: str) -> str:
+    """Return the name of an experiment that is given by it, or by its file.
+
+    Raises:
+        ExperimentError: If the experiment file is wrong.
+    """
+    described = _described(text)
+    return text if described is None else described.name
+
+
+def _described(text: str) -> "Experiment | None":
+    """Return the experiment of a file; None if the text is no file's name."""
+    from akid.tuning import experiment
+
+    path = Path(text)
+    is_file = path.suffix == ".py" or path.is_file()
+    return experiment.load(path) if is_file else None

@@ -5,7 +5,7 @@ source or data changed counts as it was last: its earlier runs are of another pr
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from akid.tuning.literal import literal
@@ -26,6 +26,7 @@ class StoredRun:
         columns: Its parameters by their dotted names, for example `opt.lr`.
         tags: What is said of it in words.
         parent_id: The sweep's run; empty without one.
+        usage: What it took of its GPUs.
     """
 
     known: KnownRun
@@ -36,6 +37,7 @@ class StoredRun:
     columns: Mapping[str, Any]
     tags: Mapping[str, str]
     parent_id: str
+    usage: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:

@@ -1,6 +1,7 @@
 """The MLflow reader: what a store has of the trials that ran."""
 
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 _PAGE_RUNS: Final = 1000
 _RUN_ID: Final = re.compile("[0-9a-f]{1,32}")
 _LISTED: Final = 8
-_NOT_FINAL: Final = ("best/", "test/", "gpu/")
+_USAGE: Final = "gpu/"
+_NOT_FINAL: Final = ("best/", "test/", _USAGE)
 _TRIALS: Final = "tags.`akid.kind` = 'trial'"
 
 
@@ -91,6 +93,13 @@ class MlflowReader:
         """Return the names of a run's files."""
         with translated(f"list the files of run {run_id} in {self.uri!r}"):
             return sorted(str(file.path) for file in self._client.list_artifacts(run_id))
+
+    def text(self, run_id: str, name: str) -> str | None:
+        """Return what a text file of a run says; None if the run has no such file."""
+        if name not in self.artifacts(run_id):
+            return None
+        with tempfile.TemporaryDirectory(prefix="akid-artifacts-") as folder:
+            return self.fetch(run_id, name, Path(folder)).read_text(encoding="utf-8")
 
     def fetch(self, run_id: str, name: str, folder: Path) -> Path:
         """Copy a file of a run into a folder, and return where it lies.
@@ -166,6 +175,7 @@ class MlflowReader:
             },
             tags=tags,
             parent_id=tags.get("mlflow.parentRunId", ""),
+            usage={n: v for n, v in run.data.metrics.items() if n.startswith(_USAGE)},
         )
 
 
