@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, str]] = {
     "deploy": "write the files that bring a cluster up",
     "diff": "say in what two runs differ",
     "gpus": "list the GPUs and who uses them",
+    "plan": "say which trials would run, and why; the same as --dry-run",
     "show": "show a run",
     "submit": "sweep on a cluster as a Ray job",
 }

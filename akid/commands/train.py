@@ -121,7 +121,9 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
         "--rerun",
         choices=_RERUN,
         default="missing",
-        help="which known trials run again (default: those that have not finished)",
+        help="what runs: missing - what has not finished (default); failed - what began and did not"
+        " finish; changed - what ran with another source, seed, data or other versions of torch,"
+        " numpy, Python or akid; all - everything, from the begin",
     )
 
 

@@ -11,6 +11,7 @@ from akid.tuning import parameter_text
 from akid.tuning.history import StoredRun
 from akid.tuning.mlflow_store import may_exist, open_client, translated
 from akid.tuning.plan import KnownRun
+from akid.tuning.provenance import VERSION
 from akid.tuning.tracking import Metrics
 
 if TYPE_CHECKING:
@@ -193,6 +194,11 @@ def known_run(run: "Run") -> KnownRun:
         seed=int(tags["akid.seed"]) if "akid.seed" in tags else None,
         started_s=(info.start_time or 0) / 1000,
         folder=tags.get("akid.folder", ""),
+        versions={
+            name.removeprefix(VERSION): text
+            for name, text in tags.items()
+            if name.startswith(VERSION)
+        },
         final={n: value for n, value in metrics.items() if not n.startswith(_NOT_FINAL)},
         best=_below("best/", metrics),
         test={f"test_{name}": value for name, value in _below("test/", metrics).items()},

@@ -38,6 +38,7 @@ class KnownRun:
         seed: Its seed.
         started_s: When it started, in seconds since 1970.
         folder: Where its checkpoints lie.
+        versions: The versions of the packages that it ran with.
         final: Its last metrics.
         best: The metrics of its best epoch.
         test: The metrics of its best checkpoint on the test set.
@@ -53,6 +54,7 @@ class KnownRun:
     seed: int | None = None
     started_s: float = 0.0
     folder: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
     final: Mapping[str, float] = field(default_factory=dict)
     best: Mapping[str, float] = field(default_factory=dict)
     test: Mapping[str, float] = field(default_factory=dict)
@@ -124,6 +126,7 @@ def make_plan(
     rerun: str = "missing",
     *,
     left: Callable[[KnownRun], Left | None] = lambda _: None,
+    versions: Mapping[str, str] | None = None,
 ) -> Plan:
     """Decide for every trial of an experiment whether it runs.
 
@@ -132,9 +135,10 @@ def make_plan(
         requests: What each trial needs, in the documented order.
         known: The earlier runs by key (see `by_key`).
         rerun: "missing" runs whatever has no finished run; "failed" only what ran before and did
-            not finish; "changed" only what ran before with another source, seed or data; "all"
-            everything.
+            not finish; "changed" only what ran before with another source, seed or data, or
+            finished with other versions of packages that decide its numbers; "all" everything.
         left: Looks for what a run that broke off left to go on from.
+        versions: The versions of the packages that a trial would run with now.
 
     Raises:
         ExperimentError: If `rerun` is unknown, or the number of requests is another.
@@ -142,10 +146,7 @@ def make_plan(
     """
     if rerun not in RERUNS:
         raise ExperimentError(f"--rerun: expected one of {', '.join(RERUNS)}, got {rerun!r}.")
-    earlier: dict[str, KnownRun] = {}
-    for run in sorted(known.values(), key=lambda run: run.started_s):
-        if run.cell_key:
-            earlier[run.cell_key] = run
+    history = _History(known, versions or {})
     first: dict[str, int] = {}
     planned = []
     for trial in make_trials(experiment, requests):
@@ -154,7 +155,7 @@ def make_plan(
             reason = f"same program as trial {same_as}"
             planned.append(PlannedTrial(trial=trial, action="skip", reason=reason, same_as=same_as))
         else:
-            planned.append(_decide(trial, known.get(trial.key), earlier, rerun, left))
+            planned.append(_decide(trial, known.get(trial.key), history, rerun, left))
     return Plan(
         experiment=experiment,
         trials=tuple(planned),
@@ -173,11 +174,11 @@ def by_key(runs: Iterable[KnownRun]) -> dict[str, KnownRun]:
 def _decide(
     trial: Trial,
     run: KnownRun | None,
-    earlier: Mapping[str, KnownRun],
+    history: "_History",
     rerun: str,
     look: Callable[[KnownRun], Left | None],
 ) -> PlannedTrial:
-    changed = _change(trial, earlier.get(trial.cell_key)) if run is None else None
+    changed = history.change(trial, run)
     wanted = {
         "all": True,
         "missing": run is None or run.status != FINISHED,
@@ -201,7 +202,7 @@ def _reason(
     if run is None:
         reason = changed or "new"
     elif run.status == FINISHED:
-        reason = f"finished in run {run.run_id[:8]}"
+        reason = f"finished in run {run.run_id[:8]}" + (f" with {changed}" if changed else "")
     else:
         reason = _BEFORE.get(run.status, f"{run.status.lower()} before")
         if left is not None:
@@ -212,10 +213,37 @@ def _reason(
     return f"{reason}; --rerun {rerun} leaves it"
 
 
-def _change(trial: Trial, run: KnownRun | None) -> str | None:
-    """Return what changed since the same parameters and repeat ran last, or None."""
-    if run is None:
-        return None
-    if run.source_key != trial.source_key:
-        return "changed source"
-    return "changed seed" if run.seed != trial.seed else "changed data"
+class _History:
+    """What is known of earlier runs, to tell in what a trial differs from them.
+
+    Args:
+        known: The runs by key.
+        versions: The versions of the packages that a trial would run with now.
+    """
+
+    def __init__(self, known: Mapping[str, KnownRun], versions: Mapping[str, str]) -> None:
+        self._versions = versions
+        self._by_cell: dict[str, list[KnownRun]] = {}
+        for run in sorted(known.values(), key=lambda run: run.started_s):
+            if run.cell_key:
+                self._by_cell.setdefault(run.cell_key, []).append(run)
+
+    def change(self, trial: Trial, run: KnownRun | None) -> str | None:
+        """Return what changed since the trial finished or its cell ran last; None for nothing."""
+        if run is not None and run.status == FINISHED:
+            return self._other_versions(run)
+        others = [run for run in self._by_cell.get(trial.cell_key, ()) if run.key != trial.key]
+        if not others:
+            return None
+        last = others[-1]
+        if last.source_key != trial.source_key:
+            return "changed source"
+        return "changed seed" if last.seed != trial.seed else "changed data"
+
+    def _other_versions(self, run: KnownRun) -> str | None:
+        changed = [
+            f"{name} {run.versions[name]} (now {version})"
+            for name, version in self._versions.items()
+            if run.versions.get(name, version) != version
+        ]
+        return ", ".join(changed) or None

@@ -15,6 +15,7 @@ VERSION: Final = "akid.version."
 """How the tags begin that say which version of what a run had."""
 
 _VERSIONS: Final = ("akid", "torch", "ray", "mlflow", "numpy")
+_AROUND: Final = frozenset({"ray", "mlflow"})  # they start trials and note what came of them
 _MAX_DIFF_CHARS: Final = 1_000_000
 
 
@@ -31,13 +32,23 @@ def tags(source: Path | None) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "akid.command": shlex.join(sys.argv),
         **Owner.here().tags(),
-        f"{VERSION}python": platform.python_version(),
-        **{f"{VERSION}{name}": version for name in _VERSIONS if (version := _version(name))},
+        **{f"{VERSION}{name}": version for name, version in versions().items()},
     }
     if commit:
         known["mlflow.source.git.commit"] = commit
         known["akid.git.dirty"] = str(bool(_git(folder, "status", "--porcelain")))
     return known
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that are noted; none of them is loaded."""
+    packages = {name: version for name in _VERSIONS if (version := _version(name))}
+    return {"python": platform.python_version(), **packages}
+
+
+def deciding_versions() -> dict[str, str]:
+    """Return those of `versions` that decide a trial's numbers."""
+    return {name: version for name, version in versions().items() if name not in _AROUND}
 
 
 def may_be_alive(tags: Mapping[str, str]) -> bool:

@@ -156,6 +156,7 @@ class Sweep:
             planning.by_key(known),
             rerun=self._options.rerun,
             left=lambda run: RowFile(Path(run.folder), run.key).left() if run.folder else None,
+            versions=provenance.deciding_versions(),
         )
 
     def _carry_out(

@@ -62,6 +62,8 @@ def plan_summary(plan: Plan) -> str:
         f"{done} finished before",
     ]
     left = len(plan.skipped) - done - double
+    going_on = len(plan.broken_off)
+    parts[1] += f" ({going_on} of them {'goes' if going_on == 1 else 'go'} on)" if going_on else ""
     parts += [f"{double} the same as another"] if double else []
     parts += [f"{left} left out"] if left else []
     return f"{plan.experiment.name}: " + ", ".join(parts)

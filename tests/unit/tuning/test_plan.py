@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ def planned(
     source: str = SOURCE,
     lrs: tuple[float, ...] = (0.1, 0.2),
     left: Callable[[KnownRun], Left | None] = lambda _: None,
+    versions: dict[str, str] | None = None,
 ) -> Plan:
     experiment = Experiment(
         name="test",
@@ -33,7 +35,7 @@ def planned(
         repeat_times=2,
     )
     requests = [ResourceRequest()] * experiment.n_instances
-    return make_plan(experiment, requests, by_key(known or []), rerun, left=left)
+    return make_plan(experiment, requests, by_key(known or []), rerun, left=left, versions=versions)
 
 
 def run_of(trial: Trial, status: str, *, started_s: float = 0.0) -> KnownRun:
@@ -188,6 +190,32 @@ def test_rerun_changed_leaves_what_is_new_or_failed() -> None:
     assert changed.to_run == []
     assert changed.trials[0].reason == "failed before; --rerun changed leaves it"
     assert [t.index for t in really.to_run] == [0]
+
+
+def test_a_change_that_was_interrupted_is_still_to_be_made() -> None:
+    """The same command with `--rerun changed` goes on with what it had begun."""
+    source = SOURCE.replace("return", "x = 1\n    return")
+    (new, *_) = [p.trial for p in planned(source=source).trials]
+    known = [run_of(trial, "FINISHED") for trial in TRIALS] + [run_of(new, "KILLED")]
+
+    plan = planned(known, "changed", source=source, left=left_at(7))
+
+    assert [t.index for t in plan.to_run] == [0, 1, 2, 3]
+    assert plan.trials[0].reason == "killed at step 7: goes on"
+
+
+def test_other_versions_are_said_and_run_again_only_when_asked_for() -> None:
+    """A result stays known; `--rerun changed` covers what decides its numbers."""
+    run = replace(run_of(TRIALS[0], "FINISHED"), versions={"torch": "2.12.0", "numpy": "2.0"})
+    now = {"torch": "2.13.0", "numpy": "2.0", "akid": "0.2.0"}
+
+    first = planned([run], versions=now).trials[0]
+    again = planned([run], "changed", versions=now)
+
+    assert first.action == "skip"
+    assert first.reason == "finished in run ab12cd34 with torch 2.12.0 (now 2.13.0)"
+    assert [t.index for t in again.to_run] == [0]
+    assert planned([run], "changed", versions=run.versions).to_run == []
 
 
 def test_one_program_runs_once() -> None:

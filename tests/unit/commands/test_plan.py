@@ -1,0 +1,27 @@
+"""`akid.sweep plan`."""
+
+from pathlib import Path
+
+import pytest
+
+from akid.sweep import main
+
+
+def test_it_is_the_dry_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the same options, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    Path("experiment.py").write_text(
+        "opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]\ngpu_num_per_instance = 0\n\n\n"
+        "def setup():\n    return {{ opt_paras[\"lr\"] }}\n"
+    )
+    options = ["experiment.py", "--set", "opt.lr=0.3,0.4,0.5", "--rerun", "changed"]
+
+    assert main(["plan", *options]) == 0
+    plan = capsys.readouterr().out
+    assert main([*options, "--dry-run"]) == 0
+
+    assert capsys.readouterr().out == plan
+    assert "new; --rerun changed leaves it" in plan
+    assert [file.name for file in tmp_path.iterdir()] == ["experiment.py"]
