@@ -17,20 +17,37 @@ class ResourceRequest:
     """What one trial needs.
 
     Attributes:
-        cpus: CPUs; at least `0.0001`, below 1 a share.
-        gpus: GPUs; 0 for none, below 1 a share of one, otherwise a whole number.
+        cpus: CPUs; at least `0.0001`, below 1 a share. Of a gang, for each worker.
+        gpus: GPUs; 0 for none, below 1 a share of one, otherwise a whole number. Of a gang, for
+            each worker.
+        workers: How many workers practise together, a gang; 0 for a trial that practises in its
+            own process.
     """
 
     cpus: float = 1.0
     gpus: float = 0.0
+    workers: int = 0
 
     @property
     def threads(self) -> int:
         """How many threads a trial with these CPUs computes with: at least 1."""
         return max(1, math.floor(self.cpus))
 
+    @property
+    def bundles(self) -> list[dict[str, float]]:
+        """The bundles of the trial's placement group; the first is that of the trial's process.
+
+        >>> ResourceRequest(cpus=2, gpus=0.5).bundles
+        [{'CPU': 2, 'GPU': 0.5}]
+        >>> ResourceRequest(workers=2).bundles
+        [{}, {'CPU': 1.0}, {'CPU': 1.0}]
+        """
+        bundle = {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+        return [{}, *[bundle] * self.workers] if self.workers else [bundle]
+
     def __str__(self) -> str:
-        return f"{_amount(self.cpus, 'CPU')}, {_amount(self.gpus, 'GPU')}"
+        each = f"{_amount(self.cpus, 'CPU')}, {_amount(self.gpus, 'GPU')}"
+        return f"{self.workers} x ({each})" if self.workers else each
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +86,13 @@ class ClusterCapacity:
         return sum(node.gpus for node in self.nodes)
 
     def holds(self, request: ResourceRequest) -> bool:
-        """Whether some machine can ever run a trial that needs `request`."""
+        """Whether some machine can ever run a trial that needs `request`, or some a gang."""
+        if request.workers:
+            return self._bundles(request) >= request.workers
         return any(node.holds(request) for node in self.nodes)
+
+    def _bundles(self, request: ResourceRequest) -> int:
+        return sum(_slots(node, request) for node in self.nodes)
 
     def slots(self, request: ResourceRequest) -> int:
         """How many trials that need `request` run at once when the cluster is free.
@@ -78,17 +100,23 @@ class ClusterCapacity:
         >>> ClusterCapacity(nodes=(Node(cpus=8, gpus=1),)).slots(ResourceRequest(cpus=1, gpus=0.25))
         4
         """
-        return sum(_slots(node, request) for node in self.nodes)
+        return self._bundles(request) // max(1, request.workers)
 
     def alone(self, request: ResourceRequest) -> ResourceRequest:
         """Return the request that gives a trial more memory: a whole GPU, or the largest machine.
 
+        A gang on CPUs gets no more, as its workers may lie on one machine.
+
         >>> capacity = ClusterCapacity(nodes=(Node(cpus=8, gpus=1), Node(cpus=2)))
-        >>> capacity.alone(ResourceRequest(cpus=1, gpus=0.25)), capacity.alone(ResourceRequest())
-        (ResourceRequest(cpus=1, gpus=1.0), ResourceRequest(cpus=8, gpus=0.0))
+        >>> capacity.alone(ResourceRequest(cpus=1, gpus=0.25)).gpus
+        1.0
+        >>> capacity.alone(ResourceRequest()).cpus
+        8
         """
         if request.gpus > 0:
             return replace(request, gpus=max(1.0, request.gpus))
+        if request.workers:
+            return request
         return replace(request, cpus=max((node.cpus for node in self.nodes), default=request.cpus))
 
     def __str__(self) -> str:
@@ -118,8 +146,8 @@ def requests_for(
         GridError: If a list has another length, or a number can't be asked for; all faults at once.
 
     >>> capacity = ClusterCapacity(nodes=(Node(cpus=4, gpus=1),))
-    >>> requests_for(0.5, 1, 2, capacity)
-    [ResourceRequest(cpus=1.0, gpus=0.5), ResourceRequest(cpus=1.0, gpus=0.5)]
+    >>> [str(request) for request in requests_for(0.5, 1, 2, capacity)]
+    ['1 CPU, 0.5 GPU', '1 CPU, 0.5 GPU']
     """
     if gpu_num_per_instance is None:
         gpu_num_per_instance = 1 if capacity.gpus >= 1 else 0
@@ -146,7 +174,8 @@ def resource_faults(gpu_num_per_instance: object, cpu_num_per_instance: object) 
 def check_feasible(requests: Sequence[ResourceRequest], capacity: ClusterCapacity) -> None:
     """Refuse what the cluster can never run, however long a trial waits.
 
-    A trial runs on one machine, so its need has to fit on a single one.
+    A trial runs on one machine, so its need has to fit on a single one; a gang's workers may lie
+    on several.
 
     Raises:
         ResourceError: Naming the trials, their need and the cluster's machines.
@@ -162,7 +191,8 @@ def check_feasible(requests: Sequence[ResourceRequest], capacity: ClusterCapacit
     needs = "\n".join(f"  {_trials(found)}: {need}" for need, found in impossible.items())
     nodes = "\n".join(f"  {node}" for node in capacity.nodes) or "  no node"
     raise ResourceError(
-        "The cluster never has what these trials need; a trial runs on one node.\n"
+        "The cluster never has what these trials need; a trial runs on one node, each worker"
+        " of a gang on one.\n"
         f"Needed by each trial:\n{needs}\nThe cluster's nodes:\n{nodes}\n"
         "Lower gpu_num_per_instance (--gpus-per-trial; 0 runs on the CPU) or cpu_num_per_instance,"
         " or add a node that is large enough."

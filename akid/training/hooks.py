@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, final
 
 Practiser = TypeVar("Practiser")
 
@@ -13,6 +13,23 @@ class EarlyStopping(Exception):  # noqa: N818  (it asks for an end, it is no err
     The other hooks of the same event still run. The kid validates the weights it ends with, unless
     that was just done, writes its checkpoint, makes the test pass and calls `on_train_end`.
     """
+
+
+@final
+@dataclass(frozen=True)
+class Onlooker(Generic[Practiser]):
+    """A hook that only looks at what was counted and recorded; it may raise, it changes nothing.
+
+    Workers of a data-parallel practice go on without waiting for it, and send no weights for it.
+
+    Attributes:
+        look: Called with the kid.
+    """
+
+    look: Callable[[Practiser], None]
+
+    def __call__(self, kid: Practiser) -> None:
+        self.look(kid)
 
 
 @dataclass(kw_only=True)

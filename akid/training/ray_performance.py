@@ -1,6 +1,6 @@
 """Performance: one practice of a kid on a worker group, seen from the process that waits for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, final
@@ -11,7 +11,7 @@ from ray.exceptions import RayError
 
 from akid.errors import SetupError, TrainingError
 from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Failure
-from akid.training.hooks import Hooks
+from akid.training.hooks import Hooks, Onlooker
 from akid.training.kid import Kid
 from akid.training.ray_group import WorkerGroup
 from akid.training.ray_worker import Task
@@ -20,6 +20,7 @@ from akid.training.team import WorkerLostError
 
 _OWN_EVENTS: Final = ("on_train_end", "on_batch_monitoring")
 """Called when all is done; and not at all."""
+_LOOK_EVERY_S: Final = 0.5
 _REASON_WITHIN_S: Final = 5.0
 """How long the others may take to say why they left one of them alone."""
 _END_WITHIN_S: Final = 30.0
@@ -69,6 +70,7 @@ class Performance:
             kid=_pickled(kid),
             options=self._options,
             heard=tuple(_heard(kid)),
+            asked=tuple(_asked(kid)),
             resumes=resumes,
             folder=str(kid.log_dir),
             seed=kid.seed,
@@ -79,7 +81,11 @@ class Performance:
         """Hear what rank 0 says, until it has said all or a worker has failed."""
         said = self._group.hear()
         while not self._failures and self._fault is None:
-            done = ray.wait([said, *ends], num_returns=1)[0][0]
+            ready, _ = ray.wait([said, *ends], num_returns=1, timeout=_LOOK_EVERY_S)
+            self._look_on()
+            if not ready:
+                continue
+            done = ready[0]
             if done != said:
                 ends.remove(done)
                 self._note_end(done)
@@ -91,6 +97,11 @@ class Performance:
                 self._hear(what)
         if all(isinstance(_unpickled(failure), WorkerLostError) for failure in self._failures):
             self._wait_for(ends, _REASON_WITHIN_S)
+
+    def _look_on(self) -> None:
+        """Call who looks on at each batch: now and then, as the workers do not wait for it."""
+        if "on_batch_begin" not in _asked(self._kid):
+            self._kid.react("on_batch_begin")
 
     def _got(self, reference: Any) -> Any:
         try:
@@ -128,7 +139,7 @@ class Performance:
             kid.rows = [row for row in kid.rows if row["step"] <= kid.step]
         if event.name in ROW_EVENTS:
             kid.rows.append(kid.last_row)
-        return event.is_question and kid.react(event.name)
+        return event.name not in _OWN_EVENTS and kid.react(event.name)
 
     def _raise_failures(self) -> None:
         """Raise what a worker has raised by itself rather than what followed from it."""
@@ -149,11 +160,18 @@ class Performance:
             ) from self._fault
 
 
-def _heard(kid: Kid) -> Iterable[str]:
-    """Give the events that hooks wait for, and that workers have to ask about."""
+def _heard(kid: Kid) -> Iterator[str]:
+    """Give the events that workers have to tell of."""
     for field in fields(kid.hooks):
         if getattr(kid.hooks, field.name) and field.name not in _OWN_EVENTS:
             yield field.name
+
+
+def _asked(kid: Kid) -> Iterator[str]:
+    """Give those of which hooks do more than look on, so that workers have to wait for them."""
+    for event in _heard(kid):
+        if any(not isinstance(hook, Onlooker) for hook in getattr(kid.hooks, event)):
+            yield event
 
 
 def _pickled(kid: Kid) -> bytes:

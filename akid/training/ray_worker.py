@@ -37,7 +37,8 @@ class Task:
         name: The kid's name.
         kid: The kid, pickled.
         options: Of the engine, for `SingleEngine`.
-        heard: The events that hooks wait for.
+        heard: The events that there are hooks for.
+        asked: Those of them whose hooks the workers wait for.
         resumes: Whether to go on from the newest checkpoint.
         folder: The kid's `log_dir`.
         seed: The kid's seed.
@@ -48,6 +49,7 @@ class Task:
     kid: bytes
     options: dict[str, Any]
     heard: tuple[str, ...]
+    asked: tuple[str, ...]
     resumes: bool
     folder: str
     seed: int
@@ -184,11 +186,14 @@ class _Performance:
 
         kid.hooks.on_train_begin.append(reseed)
         kid.hooks.on_checkpoint.append(reseed)
-        for event in {"on_train_begin", *ROW_EVENTS, *self._task.heard}:
+        events = {"on_train_begin", *ROW_EVENTS, *self._task.heard}
+        if "on_batch_begin" not in self._task.asked:
+            events.discard("on_batch_begin")  # in each step, telling would be much
+        for event in events:
             getattr(kid.hooks, event).append(self._speaker(event))
 
     def _speaker(self, event: str) -> Callable[[Kid], None]:
-        is_question = event in self._task.heard
+        is_question = event in self._task.asked
         is_whole = is_question and event != "on_batch_begin"  # in each step, all would be much
 
         def speak(kid: Kid) -> None:

@@ -50,6 +50,7 @@ def practise(
     log_dir: Path | None = None,
     on_row: Callable[[Row], None] | None = None,
     resume: bool = False,
+    workers: int | None = None,
 ) -> "Report":
     """Call `setup`, let the kid that it returns practise, and return the kid's report.
 
@@ -62,8 +63,12 @@ def practise(
         on_row: Called with each row that the kid records, as it is recorded.
         resume: Whether to go on from the newest checkpoint below `log_dir`, if there is one.
 
+        workers: How many workers wait for the kid, 0 where it is to practise in this process; None
+            if both is right.
+
     Raises:
-        ExperimentError: If `setup` returns something else than a Kid.
+        ExperimentError: If `setup` returns something else than a Kid, or one whose engine is
+            another than `workers` says.
         DivergedError: If the loss becomes NaN or infinite.
     """
     import torch
@@ -71,9 +76,9 @@ def practise(
     from akid.core.seeding import seed_scope
 
     torch.set_num_threads(threads)
-    _seed_globals(seed)
+    seed_globals(seed)
     with seed_scope(seed):
-        kid = _checked(setup())
+        kid = _checked(setup(), workers)
         if log_dir is not None:
             kid.log_dir = log_dir
         if on_row is not None:
@@ -89,7 +94,8 @@ def run_script(setup: SetupFunction, *, seed: int, threads: int) -> None:
     sys.stdout.write(json.dumps(metrics) + "\n")
 
 
-def _seed_globals(seed: int) -> None:
+def seed_globals(seed: int) -> None:
+    """Seed the generators of Python, numpy and torch that user code may draw from."""
     import numpy as np
     import torch
 
@@ -98,7 +104,7 @@ def _seed_globals(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _checked(kid: Any) -> "Kid":
+def _checked(kid: Any, workers: int | None) -> "Kid":
     from akid.training.kid import Kid
 
     if not isinstance(kid, Kid):
@@ -106,12 +112,22 @@ def _checked(kid: Any) -> "Kid":
             f"setup: expected it to return a Kid, got {type(kid).__name__}: {repr(kid)[:80]}."
             " End the function with `return kid`."
         )
+    if workers is not None and kid.engine.is_elsewhere != bool(workers):
+        raise ExperimentError(
+            f"setup: expected a kid that practises {_where(workers)}, as the rendered setup says,"
+            f" got one with a {type(kid.engine).__name__}. Write the engine as a literal, such as"
+            ' engine={"name": "data_parallel", "num_gpu": 2}, or leave it out.'
+        )
     return kid
 
 
-def _listen(kid: "Kid", on_row: Callable[[Row], None]) -> None:
-    def tell(speaking: "Kid") -> None:
-        on_row(dict(speaking.last_row))
+def _where(workers: int) -> str:
+    return f"on {workers} workers" if workers else "in its own process"
 
+
+def _listen(kid: "Kid", on_row: Callable[[Row], None]) -> None:
+    from akid.training.hooks import Onlooker
+
+    tell = Onlooker[Any](lambda speaking: on_row(dict(speaking.last_row)))
     kid.hooks.on_train_log_step.append(tell)
     kid.hooks.on_val_log_step.append(tell)

@@ -47,7 +47,7 @@ class Experiment(Limits):
         sample: How many combinations are tried, chosen and drawn at random; None for each once.
         gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial, or
             None.
-        cpu_num_per_instance: CPUs, and by that threads, of each trial.
+        cpu_num_per_instance: CPUs, and by that threads, of each trial, or of each of its workers.
         metric: What the results are ranked by; None takes the validation accuracy or loss.
         mode: "max" or "min"; None follows from the metric's name.
         seed: The seed of the first repeat.

@@ -34,6 +34,7 @@ _BY_CLASS_NAME: Final = {
     "OwnerDiedError": Failure.LOST,
     "RayActorError": Failure.LOST,
     "WorkerCrashedError": Failure.LOST,
+    "WorkerLostError": Failure.LOST,
 }
 
 

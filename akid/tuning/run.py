@@ -18,7 +18,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
-from akid.cluster.resources import ClusterCapacity, ResourceRequest
+from akid.cluster.resources import ClusterCapacity
 from akid.tuning.execute import Row
 from akid.tuning.failure import Failure, RetryPolicy
 from akid.tuning.ledger import OPEN, Ledger
@@ -284,11 +284,10 @@ def _resources(
     def needed(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """Return what an attempt needs: a whole GPU or machine where memory did not suffice."""
         trial = trials[config[TRIAL_INDEX]]
-        request = ResourceRequest(cpus=trial.cpus, gpus=trial.gpus)
+        request = trial.request
         if config[_ALONE]:
             request = capacity.alone(request)
-        bundle = {"CPU": request.cpus, "GPU": request.gpus}
-        return tune.PlacementGroupFactory([{key: value for key, value in bundle.items() if value}])
+        return tune.PlacementGroupFactory(request.bundles, strategy="PACK")
 
     return needed
 

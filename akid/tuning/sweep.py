@@ -148,9 +148,8 @@ class Sweep:
             capacity,
             extent=experiment.extent,
         )
-        resources.check_feasible(requests, capacity)
         known = MlflowTracker(self._uri, experiment.name, create=False).known_runs()
-        return planning.make_plan(
+        plan = planning.make_plan(
             experiment,
             requests,
             planning.by_key(known),
@@ -158,6 +157,8 @@ class Sweep:
             left=lambda run: RowFile(Path(run.folder), run.key).left() if run.folder else None,
             versions=provenance.deciding_versions(),
         )
+        resources.check_feasible([planned.trial.request for planned in plan.trials], capacity)
+        return plan
 
     def _carry_out(
         self, plan: Plan, tracker: MlflowTracker, capacity: ClusterCapacity

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
-from akid.cluster.resources import ResourceRequest
 from akid.tuning import comparison_text
 from akid.tuning.compare import Comparison
 from akid.tuning.grid import Paras
@@ -154,7 +153,7 @@ class _Parameters:
 
 def _plan_row(planned: PlannedTrial, parameters: _Parameters) -> list[str]:
     trial = planned.trial
-    needs = ResourceRequest(cpus=trial.cpus, gpus=trial.gpus)
+    needs = trial.request
     return [
         str(trial.index),
         *parameters.texts(trial.columns, trial.label),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from akid.cluster.resources import ResourceRequest
 from akid.errors import ExperimentError, TemplateError
+from akid.tuning import gang
 from akid.tuning.experiment import Experiment
 from akid.tuning.grid import Cell, Paras
 from akid.tuning.identity import digest
@@ -32,9 +33,10 @@ class Trial:
         source_key: A hash of the source, without comments, blank lines and trailing blanks.
         key: What it is, as 20 hex digits: a hash of the source, the seed and the data.
         cell_key: Where it stands, as 20 hex digits: a hash of the parameters and the repeat.
-        gpus: GPUs it needs.
-        cpus: CPUs it needs.
-        threads: Threads it computes with.
+        gpus: GPUs it needs; of a gang, for each worker.
+        cpus: CPUs it needs; of a gang, for each worker.
+        workers: How many workers practise it together; 0 for a trial in a process of its own.
+        threads: Threads it computes with; of a gang, in each worker.
         label: What it differs in, for people; unique in the sweep.
         slug: The label as a file's name, with the index in front.
     """
@@ -55,6 +57,12 @@ class Trial:
     threads: int
     label: str
     slug: str
+    workers: int = 0
+
+    @property
+    def request(self) -> ResourceRequest:
+        """What it needs."""
+        return ResourceRequest(cpus=self.cpus, gpus=self.gpus, workers=self.workers)
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -114,6 +122,7 @@ class _Maker:
         rendered = self._render(cell, label)
         if rendered is None:
             return None
+        request = self._gang(rendered, request, label)
         seed = self._experiment.seed + cell.repeat
         paras = literal(cell.net_paras), literal(cell.opt_paras)
         return Trial(
@@ -130,6 +139,7 @@ class _Maker:
             cell_key=digest(*paras, str(cell.repeat)),
             gpus=request.gpus,
             cpus=request.cpus,
+            workers=request.workers,
             threads=request.threads,
             label=label,
             slug=self._labeller.slug(cell.index, label),
@@ -149,6 +159,15 @@ class _Maker:
             rendered = None
         self._rendered[place] = rendered
         return rendered
+
+    def _gang(self, rendered: Rendered, request: ResourceRequest, label: str) -> ResourceRequest:
+        """Return what the trial needs, or remember what is wrong with its engine."""
+        are_given = self._experiment.gpu_num_per_instance is not None
+        try:
+            return gang.request_of(rendered.source, request, gpus_are_given=are_given)
+        except TemplateError as error:
+            self.faults.setdefault(str(error), []).append(label)
+            return request
 
     def _label(self, cell: Cell) -> str:
         label = self._labeller.label(

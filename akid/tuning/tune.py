@@ -55,7 +55,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         metric: What results are ranked by; None for the validation accuracy or loss.
         mode: "max" or "min"; None follows from the metric's name.
         seed: The seed of the first repeat.
-        cpu_num_per_instance: CPUs, and by that threads, of each trial.
+        cpu_num_per_instance: CPUs, and by that threads, of each trial, or of each of its workers.
         max_failures: How often a trial is tried again after an error of its own.
         retries: How often it is tried again after other failures, for example
             `{"lost": 5, "memory": 1, "stalled": 1}`.

@@ -4,11 +4,11 @@ import queue
 import threading
 import time
 import traceback
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import ray
 from ray import tune
@@ -20,6 +20,9 @@ from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
 from akid.tuning.rows import RowFile
 from akid.tuning.trial import Trial
+
+if TYPE_CHECKING:
+    from akid.tuning.trial_group import TrialGroup
 
 # Rows are handed to the driver at most this often: each hand-over is an event of its loop.
 _REPORT_INTERVAL_S: Final = 0.25
@@ -80,8 +83,11 @@ class _Performance:
     what torch keeps for each thread (gradient mode, number of threads) starts afresh.
     """
 
-    def __init__(self, trial: Trial, log_dir: Path, *, resumes: bool) -> None:
+    def __init__(
+        self, trial: Trial, log_dir: Path, group: "TrialGroup | None", *, resumes: bool
+    ) -> None:
         self._trial = trial
+        self._group = group
         self._log_dir = log_dir
         self._resumes = resumes
         self._rows = RowFile(log_dir, trial.key)
@@ -135,7 +141,11 @@ class _Performance:
         if left is None:
             self._rows.begin()
         with closing(self._rows):
-            with GpuShare(trial.gpus) as share, output.kept_in(self._log_dir / output.FILE_NAME):
+            with (
+                GpuShare(0 if trial.workers else trial.gpus) as share,
+                output.kept_in(self._log_dir / output.FILE_NAME),
+                self._group.at_hand() if self._group is not None else nullcontext(),
+            ):
                 report = practise(
                     load_setup(trial.source, name="setup"),
                     seed=trial.seed,
@@ -143,6 +153,7 @@ class _Performance:
                     log_dir=self._log_dir,
                     on_row=self._hear,
                     resume=left is not None,
+                    workers=trial.workers,
                 )
             outcome = Outcome(
                 final=dict(report.final),
@@ -178,6 +189,12 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._end: TrialCrash | None = None
         self._performance: _Performance | None = None
         self.reset_config(config)
+        self._group = _group(self._trials[self._index])
+
+    def cleanup(self) -> None:
+        """End the workers of a gang with their trial's process."""
+        if self._group is not None:
+            self._group.end()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._index: int = new_config[TRIAL_INDEX]
@@ -190,7 +207,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         if self._performance is None:
             trial = self._trials[self._index]
             self._performance = _Performance(
-                trial, self._folder / trial.slug, resumes=self._resumes
+                trial, self._folder / trial.slug, self._group, resumes=self._resumes
             )
         rows, end = self._performance.next_rows()
         if end is None:
@@ -205,6 +222,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def _cleaned(self) -> TrialCrash | None:
         """Undo what the trial left behind; what can't be undone ends the process alone."""
         faults = self._state.restore(first=self._served == 0)
+        faults += self._group.clean() if self._group is not None else []
         self._served += 1
         if not faults:
             return None
@@ -213,6 +231,14 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def __repr__(self) -> str:
         return f"akid {self._trials[self._index].label}"
+
+
+def _group(trial: Trial) -> "TrialGroup | None":
+    if not trial.workers:
+        return None
+    from akid.tuning.trial_group import TrialGroup
+
+    return TrialGroup(trial)
 
 
 def _crash(error: BaseException) -> TrialCrash:

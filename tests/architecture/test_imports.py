@@ -15,6 +15,7 @@ VENDORS = {
         "cluster/jobs.py",
         "cluster/storage.py",
         "tuning/run.py",
+        "tuning/trial_group.py",
         "tuning/worker.py",
         "training/ray_performance.py",
         "training/ray_engine.py",

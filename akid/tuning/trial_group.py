@@ -1,0 +1,75 @@
+"""Trial group: the workers of a trial's actor, kept for all trials that it practises."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final, final
+
+import ray
+from ray.exceptions import RayError
+
+from akid.core import seeding
+from akid.training.ray_group import WorkerGroup
+from akid.training.ray_worker import GroupWorker, Place, Task
+from akid.tuning import output
+from akid.tuning.execute import seed_globals
+from akid.tuning.hygiene import ProcessState
+from akid.tuning.trial import Trial
+
+OUTPUT_NAME: Final = "output-worker{rank}.log"
+"""What a worker prints is kept under this name, in the trial's folder."""
+
+
+@final
+class TrialGroupWorker(GroupWorker):
+    """A worker that serves trials: each finds the process as the first one did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = ProcessState.take()
+        self._served = 0
+
+    def perform(self, task: Task, place: Place) -> None:
+        seed_globals(seeding.derive(task.seed, "worker", place.rank))
+        with output.kept_in(Path(task.folder, OUTPUT_NAME.format(rank=place.rank))):
+            super().perform(task, place)
+
+    def clean(self) -> list[str]:
+        """Undo what the last trial left behind; return what could not be undone."""
+        faults = self._state.restore(first=self._served == 0)
+        self._served += 1
+        return faults
+
+    def __repr__(self) -> str:
+        return "akid worker"
+
+
+@final
+class TrialGroup:
+    """The workers of a trial's actor, in the actor's own placement group.
+
+    They start at once, and stay for the next trial. They end with this process.
+
+    Args:
+        trial: The first trial; all that the actor practises need the same.
+    """
+
+    def __init__(self, trial: Trial) -> None:
+        placement = ray.util.get_current_placement_group()
+        bundle = trial.request.bundles[-1]
+        self._group = WorkerGroup(placement, bundle, worker_class=TrialGroupWorker)
+        self._group.start()
+
+    def at_hand(self) -> AbstractContextManager[None]:
+        """Let the kid that practises in this thread use the workers."""
+        return self._group.at_hand()
+
+    def clean(self) -> list[str]:
+        """Undo what a trial left behind in the workers; return what could not be undone."""
+        try:
+            return self._group.clean()
+        except RayError as error:
+            return [f"a worker does not answer: {error}"]
+
+    def end(self) -> None:
+        """End the workers."""
+        self._group.dismiss()
