@@ -1,6 +1,5 @@
 """Sweep: an experiment's plan, carried out on a cluster and kept in a tracking store."""
 
-import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -25,10 +24,9 @@ from akid.tuning.tracking import WHEN, TrackingWriter, TrialEnd
 from akid.tuning.trial import Trial, script
 
 if TYPE_CHECKING:
+    from akid.tuning.board import Board
     from akid.tuning.execute import Row
     from akid.tuning.worker import Outcome
-
-logger = logging.getLogger(__name__)
 
 _MAX_TAG_CHARS: Final = 5000
 _LOG: Final = "training.log"
@@ -110,10 +108,8 @@ class Sweep:
                 return SweepOutcome(records=_records(plan, {}), untracked=[], is_interrupted=False)
             tracker = MlflowTracker(self._uri, self.experiment.name)
             cluster = stack.enter_context(self._connect(capacity))
-            if cluster.dashboard_url:
-                logger.info("Ray dashboard: %s", cluster.dashboard_url)
             storage.check_shared(self._options.folder.resolve())
-            return self._carry_out(plan, tracker, cluster.capacity)
+            return self._carry_out(plan, tracker, cluster)
 
     def known_records(self) -> list[TrialRecord]:
         """Return a record of what is known of each trial, without training any."""
@@ -160,10 +156,9 @@ class Sweep:
         resources.check_feasible([planned.trial.request for planned in plan.trials], capacity)
         return plan
 
-    def _carry_out(
-        self, plan: Plan, tracker: MlflowTracker, capacity: ClusterCapacity
-    ) -> SweepOutcome:
+    def _carry_out(self, plan: Plan, tracker: MlflowTracker, cluster: Cluster) -> SweepOutcome:
         from akid.tuning import run
+        from akid.tuning.board import Board
 
         trials = plan.to_run
         broken_off = plan.broken_off
@@ -175,16 +170,21 @@ class Sweep:
         state = SweepState(waiting=len(trials), known=len(plan.skipped))
         folder = self._options.folder / self.experiment.name
         try:
-            with open_progress(state, metric=self.experiment.metric) as progress:
+            with (
+                open_progress(state, metric=self.experiment.metric) as progress,
+                Board(name, waiting=len(trials)) as board,
+            ):
+                if cluster.dashboard_url:
+                    progress.say(f"Ray dashboard: {cluster.dashboard_url}")
                 conductor = _Conductor(
-                    trials, broken_off, writer, progress, folder=folder, tags=tags
+                    trials, broken_off, writer, progress, board, folder=folder, tags=tags
                 )
                 is_complete = run.run_trials(
                     trials,
                     conductor,
                     name=f"sweep-{parent_id[:8]}",
                     folder=folder,
-                    capacity=capacity,
+                    capacity=cluster.capacity,
                     policy=self.experiment.policy(),
                     max_concurrent=self._options.max_concurrent,
                     left_in={at: Path(run.folder) for at, run in broken_off.items()},
@@ -217,6 +217,7 @@ class _Conductor:
         broken_off: Mapping[int, KnownRun],
         writer: TrackingWriter,
         progress: Progress,
+        board: "Board",
         *,
         folder: Path,
         tags: Mapping[str, str],
@@ -226,6 +227,7 @@ class _Conductor:
         self._broken_off = broken_off
         self._writer = writer
         self._progress = progress
+        self._board = board
         self._folder = folder
         self._tags = tags
         self._open: set[int] = set()
@@ -234,9 +236,10 @@ class _Conductor:
         self._news: defaultdict[int, News] = defaultdict(News)
 
     def on_start(self, position: int) -> None:
+        trial = self._trials[position]
+        self._board.begin(trial.index, trial.label)
         if position in self._open:
             return
-        trial = self._trials[position]
         self._open.add(position)
         run = self._broken_off.get(position)
         folder = str((self._folder / trial.slug).resolve())
@@ -257,7 +260,9 @@ class _Conductor:
         self._progress.hear(trial.label, new)
 
     def on_retry(self, position: int, reason: str) -> None:
-        self._progress.say(f"{self._trials[position].label} is tried again: {reason}")
+        trial = self._trials[position]
+        self._board.retry(trial.index, reason)
+        self._progress.say(f"{trial.label} is tried again: {reason}")
 
     def on_finish(self, position: int, outcome: "Outcome") -> None:
         record = replace(
@@ -281,6 +286,7 @@ class _Conductor:
     def _end(self, position: int, record: TrialRecord, summary: str) -> None:
         trial = self._trials[position]
         self.records[trial.index] = record
+        self._board.end(trial.index, record.status, summary)
         if position not in self._open:  # it never began
             return
         self._open.remove(position)

@@ -14,6 +14,7 @@ VENDORS = {
         "cluster/inventory.py",
         "cluster/jobs.py",
         "cluster/storage.py",
+        "tuning/board.py",
         "tuning/run.py",
         "tuning/trial_group.py",
         "tuning/worker.py",
