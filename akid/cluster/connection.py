@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,7 @@ def connect(
     address: str | None = None,
     *,
     code: Path | None = None,
+    metadata: Mapping[str, str] | None = None,
     num_cpus: int | None = None,
     num_gpus: int | None = None,
 ) -> Iterator[Cluster]:
@@ -72,6 +73,7 @@ def connect(
             starts a private one.
         code: A folder that is sent to the machines of a cluster of several, where trials then work
             in a copy of it (`akid.cluster.package` says what is sent); None sends nothing.
+        metadata: What the dashboard shows beside this process's job.
         num_cpus: Logical CPUs of a private cluster; None for as many as there are.
         num_gpus: Logical GPUs of a private cluster; None for as many as there are.
 
@@ -92,9 +94,9 @@ def connect(
         yield Cluster(capacity=_capacity(), dashboard_url=None)
         return
     if address is None:
-        dashboard = _start(num_cpus=num_cpus, num_gpus=num_gpus)
+        dashboard = _start(metadata or {}, num_cpus=num_cpus, num_gpus=num_gpus)
     else:
-        dashboard = _join(address, code)
+        dashboard = _join(address, code, metadata or {})
     try:
         with HeadWatch(_dead_processes) if address is None else nullcontext():
             yield Cluster(
@@ -111,10 +113,13 @@ def is_connected() -> bool:
     return ray is not None and bool(ray.is_initialized())
 
 
-def _start(*, num_cpus: int | None, num_gpus: int | None) -> str | None:
+def _start(
+    metadata: Mapping[str, str], *, num_cpus: int | None, num_gpus: int | None
+) -> str | None:
     """Start a cluster on this machine, and return its dashboard's host and port."""
     return _init(
         "on this machine",
+        metadata,
         address="local",  # never the cluster that someone else has started here
         num_cpus=num_cpus,
         num_gpus=num_gpus,
@@ -123,23 +128,27 @@ def _start(*, num_cpus: int | None, num_gpus: int | None) -> str | None:
     )
 
 
-def _join(address: str, code: Path | None) -> str | None:
+def _join(address: str, code: Path | None, metadata: Mapping[str, str]) -> str | None:
     """Join a cluster, and return its dashboard's host and port.
 
     What is sent along has to be said when one joins, and whether there are other machines is known
     only then; a job's code has been sent with the job.
     """
     where = f"at address={address!r}"
-    dashboard = _init(where, address=address)
+    dashboard = _init(where, metadata, address=address)
     if code is None or jobs.is_job() or len(_hosts()) < 2:
         return dashboard
     _end()
     with package.packed(code) as folder:
-        return _init(where, address=address, runtime_env={"working_dir": str(folder)})
+        return _init(where, metadata, address=address, runtime_env={"working_dir": str(folder)})
 
 
-def _init(where: str, **arguments: Any) -> str | None:
+def _init(where: str, metadata: Mapping[str, str], **arguments: Any) -> str | None:
     import ray
+    from ray.job_config import JobConfig
+
+    if not jobs.is_job():  # a job has what `submit` has said of it
+        arguments["job_config"] = JobConfig(metadata=dict(metadata))
 
     try:
         context = ray.init(log_to_driver=False, logging_level=logging.WARNING, **arguments)

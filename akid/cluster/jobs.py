@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from akid.cluster.package import packed
 from akid.errors import ResourceError
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 _QUIET_LOGGERS: Final = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
+_NOT_READY: Final = "No available agent"
+_READY_WITHIN_S: Final = 60.0
+_ASK_AGAIN_S: Final = 2.0
 _JOB: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
@@ -62,16 +65,25 @@ class JobServer:
         name = file.resolve().parent.name if file.stem == "experiment" else file.stem
         words = ["python", "-m", "akid.sweep", file.name, "--address", "auto", *arguments]
         with packed(file.resolve().parent) as folder:
+            return self._submit(
+                entrypoint=shlex.join(words),
+                submission_id=f"akid-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+                runtime_env={"working_dir": str(folder)},
+                metadata={"akid.experiment": name, "akid.host": socket.gethostname()},
+            )
+
+    def _submit(self, **job: Any) -> str:
+        """Submit a job; a cluster that has just come up is given a minute to get ready for it."""
+        deadline_s = time.monotonic() + _READY_WITHIN_S
+        while True:
             try:
-                submitted: str = self._client.submit_job(
-                    entrypoint=shlex.join(words),
-                    submission_id=f"akid-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
-                    runtime_env={"working_dir": str(folder)},
-                    metadata={"akid.experiment": name, "akid.host": socket.gethostname()},
-                )
+                submitted: str = self._client.submit_job(**job)
             except (RuntimeError, ValueError, ConnectionError) as error:
-                raise self._refused(error) from error
-        return submitted
+                if _NOT_READY not in str(error) or time.monotonic() > deadline_s:
+                    raise self._refused(error) from error
+                time.sleep(_ASK_AGAIN_S)
+            else:
+                return submitted
 
     def follow(self, job: str, write: Callable[[str], object]) -> int:
         """Pass on what a job prints until it ends, and return its exit code.

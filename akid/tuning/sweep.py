@@ -129,11 +129,16 @@ class Sweep:
             )
         path = self.experiment.path
         code = path.resolve().parent if path is not None else None
-        cluster = stack.enter_context(connection.connect(self._options.address, code=code))
-        return cluster.capacity
+        joined = connection.connect(self._options.address, code=code, metadata=self._metadata())
+        return stack.enter_context(joined).capacity
 
     def _connect(self, capacity: ClusterCapacity) -> AbstractContextManager[Cluster]:
-        return connection.connect(num_cpus=int(capacity.cpus), num_gpus=int(capacity.gpus))
+        return connection.connect(
+            metadata=self._metadata(), num_cpus=int(capacity.cpus), num_gpus=int(capacity.gpus)
+        )
+
+    def _metadata(self) -> Mapping[str, str]:
+        return {"akid.experiment": self.experiment.name}
 
     def _plan(self, capacity: ClusterCapacity) -> Plan:
         experiment = self.experiment

@@ -146,7 +146,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     # Jobs say `python`, as one does in an active environment.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     temporary = tmp_path_factory.mktemp("temporary")
-    with connection.connect(num_cpus=2, num_gpus=2):
+    with connection.connect(metadata={"akid.experiment": "tests"}, num_cpus=2, num_gpus=2):
         kept, tempfile.tempdir = tempfile.tempdir, str(temporary)
         yield
         tempfile.tempdir = kept

@@ -56,3 +56,12 @@ def test_trials_are_counted_by_state(place) -> None:
         return [line for line in ours if 'state="finished"' in line and line.endswith(" 2.0")]
 
     assert eventually(counted)
+
+
+def test_the_job_says_which_experiment_it_sweeps() -> None:
+    """As metadata of the entry in the list of jobs."""
+    from ray.job_submission import JobSubmissionClient
+
+    jobs = JobSubmissionClient(dashboard()).list_jobs()
+
+    assert "tests" in [(job.metadata or {}).get("akid.experiment") for job in jobs]
