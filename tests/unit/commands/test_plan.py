@@ -14,7 +14,7 @@ def test_it_is_the_dry_run(
     monkeypatch.chdir(tmp_path)
     Path("experiment.py").write_text(
         "opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]\ngpu_num_per_instance = 0\n\n\n"
-        "def setup():\n    return {{ opt_paras[\"lr\"] }}\n"
+        'def setup():\n    return {{ opt_paras["lr"] }}\n'
     )
     options = ["experiment.py", "--set", "opt.lr=0.3,0.4,0.5", "--rerun", "changed"]
 
