@@ -14,7 +14,8 @@
     │   ├── TemplateError                ... a hole can't be filled, or the rendering is no Python
     │   └── GridError                    ... a parameter list or a list of GPU numbers is wrong
     ├── ResourceError (RuntimeError)     the cluster is out of reach or never has what is needed
-    └── TrackingError (RuntimeError)     the tracking store can't be opened, or refuses a write
+    └── TrackingError (RuntimeError)     the tracking store can't be opened, or does not answer
+        └── RefusedError                 ... refuses what it is given, and always will
 
 Each also is the built-in error that fits, so that `except ValueError` means what one expects.
 """
@@ -77,7 +78,11 @@ class ResourceError(AkidError, RuntimeError):
 
 
 class TrackingError(AkidError, RuntimeError):
-    """The tracking store can't be opened, or refuses what it is given."""
+    """The tracking store can't be opened, or does not take what it is given; later it may."""
+
+
+class RefusedError(TrackingError):
+    """The tracking store refuses what it is given, and will do so again."""
 
 
 class DeployError(AkidError, ValueError):

@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "plan": "say which trials would run, and why; the same as --dry-run",
     "show": "show a run",
     "submit": "sweep on a cluster as a Ray job",
+    "sync": "send what the tracking store did not take",
 }
 """The commands besides training: name, one line of help. Each is a module of `akid.commands`."""
 

@@ -10,23 +10,29 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from akid.errors import TrackingError
+from akid.errors import RefusedError, TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _CLIENT_SETTINGS: Final = {
-    # By default a dead server is asked again for minutes; the writer has its own retries.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # By default a dead server is asked again for minutes, and a call that it did not answer in time
+    # is sent twice; the delivery tries again by itself, and looks first what was carried out.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_ENABLE_DB_SDK": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 _LEVELS: Final = {
     "mlflow": logging.WARNING,
-    "mlflow.store.db.utils": logging.ERROR,  # it tells of each of its retries
+    "mlflow.store.db.utils": logging.CRITICAL,  # it tells of each of its retries
     "alembic": logging.WARNING,
     "urllib3.connectionpool": logging.ERROR,  # likewise
+}
+_REFUSALS: Final = {  # errors of a call that will fail again, MLflow REST API, "Error codes"
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
 }
 _SERVER_TIMEOUT_S: Final = 5.0
 _LOCK_TIMEOUT_S: Final = 20.0
@@ -35,6 +41,18 @@ _LOCK_TIMEOUT_S: Final = 20.0
 def default_uri() -> str:
     """Return the store that is used when none is named: MLFLOW_TRACKING_URI, or mlflow.db here."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+
+
+def absolute(uri: str) -> str:
+    """Return the address of the same store for any working folder.
+
+    >>> absolute("sqlite:////a/mlflow.db"), absolute("http://localhost:5000")
+    ('sqlite:////a/mlflow.db', 'http://localhost:5000')
+    """
+    file = sqlite_file(uri)
+    if file is None:
+        return uri
+    return f"sqlite:///{file.resolve()}{uri.removeprefix(f'sqlite:///{file}')}"
 
 
 def open_client(uri: str, *, for_writing: bool) -> "MlflowClient":
@@ -77,6 +95,8 @@ def may_exist(uri: str) -> bool:
 def translated(what: str) -> Iterator[None]:
     """Turn whatever MLflow raises into a `TrackingError` that says what was tried.
 
+    It is a `RefusedError` where the store will never do it.
+
     Yields:
         None.
     """
@@ -87,7 +107,8 @@ def translated(what: str) -> Iterator[None]:
     except Exception as error:
         cause = _root(error)
         first_line = str(cause).strip().partition("\n")[0]
-        raise TrackingError(
+        is_final = getattr(error, "error_code", "") in _REFUSALS
+        raise (RefusedError if is_final else TrackingError)(
             f"MlflowTracker: could not {what}: {type(cause).__name__}: {first_line}."
             " Check it, or name another store by --tracking-uri."
         ) from error

@@ -6,18 +6,18 @@ records them, and at the end `best/*` and `test/*`; tags `akid.*` with its key, 
 """
 
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from akid.errors import TrackingError
-from akid.tuning import parameter_text, provenance
+from akid.errors import RefusedError, TrackingError
 from akid.tuning.mlflow_reader import known_run
 from akid.tuning.mlflow_store import may_exist, open_client, sqlite_file, translated
 from akid.tuning.plan import KnownRun
-from akid.tuning.tracking import WHEN, Metrics, Tracker, TrialEnd
-from akid.tuning.trial import Trial
+from akid.tuning.tracking import WHEN, Metrics, OpenRun, Tracker, TrialEnd, TrialStart
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 # The page of the experiment then opens on its runs, not on traces of language models.
 _EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}
@@ -75,60 +75,42 @@ class MlflowTracker(Tracker):
         return self._experiment_id
 
     def known_runs(self) -> list[KnownRun]:
+        return [known_run(run) for run in self._search("tags.`akid.kind` = 'trial'")]
+
+    def open_runs(self) -> list[OpenRun]:
+        running = self._search("attributes.status = 'RUNNING'")
+        return [OpenRun(run_id=run.info.run_id, tags=run.data.tags) for run in running]
+
+    def has_run(self, run_id: str) -> bool:
         if self._experiment_id is None:
-            return []
-        known: list[KnownRun] = []
-        token: str | None = None
-        with translated(f"read the runs in {self.uri!r}"):
-            while True:
-                page = self._client.search_runs(
-                    [self._experiment_id],
-                    filter_string="tags.`akid.kind` = 'trial'",
-                    max_results=_PAGE_RUNS,
-                    page_token=token,
-                )
-                known.extend(known_run(run) for run in page)
-                token = page.token
-                if not token:
-                    return known
+            return False
+        try:
+            with translated(f"look for run {run_id} in {self.uri!r}"):
+                self._client.get_run(run_id)
+        except RefusedError:
+            return False
+        return True
 
-    def close_left_open(self) -> int:
-        with translated(f"close what was left open in {self.uri!r}"):
-            running = self._client.search_runs(
-                [self.experiment_id],
-                filter_string="attributes.status = 'RUNNING'",
-                max_results=_PAGE_RUNS,
-            )
-            left = [run for run in running if not provenance.may_be_alive(run.data.tags)]
-            for run in left:
-                self._client.set_tag(run.info.run_id, "akid.status", "KILLED")
-                self._client.set_terminated(run.info.run_id, "KILLED")
-        return len(left)
+    def find_trials(self, parent_id: str, index: int) -> list[str]:
+        found = self._search(f"tags.`{_PARENT}` = '{parent_id}' and tags.`akid.index` = '{index}'")
+        return [run.info.run_id for run in reversed(list(found))]
 
-    def start_sweep(self, name: str, *, tags: Mapping[str, str], texts: Mapping[str, str]) -> str:
+    def start_sweep(self, name: str, *, tags: Mapping[str, str]) -> str:
         with translated(f"open a run in {self.uri!r}"):
             run = self._client.create_run(
                 self.experiment_id, tags={**tags, "akid.kind": "sweep"}, run_name=name
             )
-            run_id: str = run.info.run_id
-            self._log_files(run_id, {}, texts)
+        run_id: str = run.info.run_id
         return run_id
 
-    def start_trial(
-        self, trial: Trial, *, parent_id: str, tags: Mapping[str, str], goes_on: str | None = None
-    ) -> str:
+    def start_trial(self, start: TrialStart, *, parent_id: str, run_id: str | None = None) -> str:
         from mlflow.entities import Param
 
-        if goes_on is not None:
-            return self._reopen(goes_on, tags={**tags, _PARENT: parent_id, **_identity(trial)})
-        with translated(f"open the run of trial {trial.label!r} in {self.uri!r}"):
-            run = self._client.create_run(
-                self.experiment_id,
-                tags={**tags, _PARENT: parent_id, **_identity(trial)},
-                run_name=trial.label,
-            )
-            run_id: str = run.info.run_id
-            params = [Param(name, text) for name, text in _params(trial).items()]
+        if start.goes_on is not None:
+            return self._reopen(start.goes_on, tags={**start.tags, _PARENT: parent_id})
+        with translated(f"open the run of trial {start.label!r} in {self.uri!r}"):
+            run_id = run_id or self._create(start, parent_id)
+            params = [Param(n, text) for n, text in start.params.items()]
             for first in range(0, len(params), _BATCH_PARAMS):
                 self._client.log_batch(run_id, params=params[first : first + _BATCH_PARAMS])
         return run_id
@@ -163,40 +145,79 @@ class MlflowTracker(Tracker):
                 self._client.log_batch(run_id, metrics=metrics[first : first + _BATCH_METRICS])
         self._known_steps[run_id] = steps
 
-    def end_trial(self, run_id: str, end: TrialEnd) -> None:
-        from mlflow.entities import Metric, RunTag
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
 
-        now_ms = int(time.time() * 1000)
-        metrics = [Metric(name, float(value), now_ms, 0) for name, value in end.summary.items()]
-        tags = [
-            RunTag(name, text) for name, text in {**end.tags, "akid.status": end.status}.items()
-        ]
-        with translated(f"close run {run_id} in {self.uri!r}"):
-            self._client.log_batch(run_id, metrics=metrics, tags=tags)
-            self._log_files(run_id, end.files, end.texts)
-            self._client.set_terminated(run_id, _MLFLOW_STATUS.get(end.status, "FAILED"))
-        self._known_steps.pop(run_id, None)
+        with translated(f"write tags of run {run_id} to {self.uri!r}"):
+            self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
 
-    def end_sweep(self, run_id: str, *, status: str, summary: Metrics) -> None:
-        from mlflow.entities import Metric
-
-        now_ms = int(time.time() * 1000)
-        metrics = [Metric(name, float(value), now_ms, 0) for name, value in summary.items()]
-        with translated(f"close run {run_id} in {self.uri!r}"):
-            self._client.log_batch(run_id, metrics=metrics)
-            self._client.set_terminated(run_id, _MLFLOW_STATUS.get(status, "FAILED"))
-
-    def _log_files(self, run_id: str, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
+    def log_files(
+        self, run_id: str, *, files: Mapping[str, Path], texts: Mapping[str, str]
+    ) -> None:
         """Log all files of a run by one call: each call asks the store where the artifacts lie."""
-        if not files and not texts:
-            return
-        with tempfile.TemporaryDirectory(prefix="akid-artifacts-") as folder:
+        with (
+            translated(f"write artifacts of run {run_id} to {self.uri!r}"),
+            tempfile.TemporaryDirectory(prefix="akid-artifacts-") as folder,
+        ):
             for name, text in texts.items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")
             for name, file in files.items():
                 if file.is_file():
                     (Path(folder) / name).symlink_to(file.resolve())
             self._client.log_artifacts(run_id, folder)
+
+    def end_trial(self, run_id: str, end: TrialEnd) -> None:
+        tags = {**end.tags, "akid.status": end.status}
+        self._close(run_id, end.status, summary=end.summary, tags=tags, ended_s=end.ended_s)
+        self._known_steps.pop(run_id, None)
+
+    def end_sweep(self, run_id: str, *, status: str, summary: Metrics, ended_s: float) -> None:
+        self._close(run_id, status, summary=summary, tags={}, ended_s=ended_s)
+
+    def delete_run(self, run_id: str) -> None:
+        with translated(f"delete run {run_id} of {self.uri!r}"):
+            self._client.delete_run(run_id)
+
+    def _create(self, start: TrialStart, parent_id: str) -> str:
+        run = self._client.create_run(
+            self.experiment_id,
+            start_time=int(start.started_s * 1000),
+            tags={**start.tags, _PARENT: parent_id},
+            run_name=start.label,
+        )
+        run_id: str = run.info.run_id
+        return run_id
+
+    def _close(
+        self, run_id: str, status: str, *, summary: Metrics, tags: Mapping[str, str], ended_s: float
+    ) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        ended_ms = int(ended_s * 1000)
+        metrics = [Metric(name, float(value), ended_ms, 0) for name, value in summary.items()]
+        with translated(f"close run {run_id} in {self.uri!r}"):
+            self._client.log_batch(
+                run_id, metrics=metrics, tags=[RunTag(name, text) for name, text in tags.items()]
+            )
+            self._client.set_terminated(
+                run_id, _MLFLOW_STATUS.get(status, "FAILED"), end_time=ended_ms
+            )
+
+    def _search(self, condition: str) -> "Iterator[Run]":
+        """Yield the runs of the experiment for which a condition holds, newest first."""
+        token: str | None = None
+        while self._experiment_id is not None:
+            with translated(f"read the runs in {self.uri!r}"):
+                page = self._client.search_runs(
+                    [self._experiment_id],
+                    filter_string=condition,
+                    max_results=_PAGE_RUNS,
+                    page_token=token,
+                )
+            yield from page
+            token = page.token
+            if not token:
+                return
 
 
 def _artifact_location(uri: str, name: str) -> str | None:
@@ -205,20 +226,3 @@ def _artifact_location(uri: str, name: str) -> str | None:
     if file is None:
         return None
     return (file.parent.resolve() / "mlruns" / name).as_uri()
-
-
-def _identity(trial: Trial) -> dict[str, str]:
-    return {
-        "akid.kind": "trial",
-        "akid.status": "RUNNING",
-        "akid.index": str(trial.index),
-        "akid.key": trial.key,
-        "akid.cell_key": trial.cell_key,
-        "akid.source_key": trial.source_key,
-        "akid.seed": str(trial.seed),
-    }
-
-
-def _params(trial: Trial) -> dict[str, str]:
-    columns = {**trial.columns, "repeat": trial.repeat, "seed": trial.seed}
-    return {name: parameter_text.write(value) for name, value in columns.items()}

@@ -1,14 +1,17 @@
-"""Provenance: which code, versions and machine a sweep ran with."""
+"""Provenance: which code, data, versions and machines a trial ran with."""
 
 import platform
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from akid.cluster import machine
 from akid.tuning.owner import Owner
 
 VERSION: Final = "akid.version."
@@ -17,23 +20,28 @@ VERSION: Final = "akid.version."
 _VERSIONS: Final = ("akid", "torch", "ray", "mlflow", "numpy")
 _AROUND: Final = frozenset({"ray", "mlflow"})  # they start trials and note what came of them
 _MAX_DIFF_CHARS: Final = 1_000_000
+_MAX_TAG_CHARS: Final = 5000
 
 
-def tags(source: Path | None) -> dict[str, str]:
-    """Return what is said of each run: versions, host, command, and the source's commit.
+def tags(source: Path | None, *, data_fingerprint: str = "") -> dict[str, str]:
+    """Return what the driver says of each run: versions, host, command, data, the source's commit.
 
     Args:
         source: The experiment's file, whose repository is asked; None for the working folder's.
+        data_fingerprint: The hash of the experiment's data files; empty without any.
     """
     folder = Path.cwd() if source is None else source.resolve().parent
     commit = _git(folder, "rev-parse", "HEAD")
     known = {
         "mlflow.source.name": str(source) if source is not None else sys.argv[0],
         "mlflow.source.type": "LOCAL",
-        "akid.command": shlex.join(sys.argv),
+        "akid.command": shlex.join(sys.orig_argv)[:_MAX_TAG_CHARS],
+        "akid.folder_of_command": str(Path.cwd()),
         **Owner.here().tags(),
         **{f"{VERSION}{name}": version for name, version in versions().items()},
     }
+    if data_fingerprint:
+        known["akid.data"] = data_fingerprint
     if commit:
         known["mlflow.source.git.commit"] = commit
         known["akid.git.dirty"] = str(bool(_git(folder, "status", "--porcelain")))
@@ -49,6 +57,23 @@ def versions() -> dict[str, str]:
 def deciding_versions() -> dict[str, str]:
     """Return those of `versions` that decide a trial's numbers."""
     return {name: version for name, version in versions().items() if name not in _AROUND}
+
+
+@cache
+def worker_tags() -> dict[str, str]:
+    """Return what the process that practises says of its trial's run: its host and its GPUs.
+
+    Of GPUs that Ray only counts nothing is said.
+    """
+    known = {"akid.worker_host": socket.gethostname()}
+    found = machine.local_gpus()
+    if isinstance(found, str):
+        return known
+    return known | {
+        "akid.gpu.names": ", ".join(gpu.name for gpu in found),
+        "akid.gpu.uuids": ", ".join(gpu.uuid for gpu in found),
+        f"{VERSION}driver": found[0].driver,
+    }
 
 
 def may_be_alive(tags: Mapping[str, str]) -> bool:

@@ -61,6 +61,9 @@ class Listener(Protocol):
     def on_rows(self, position: int, rows: Sequence[Row]) -> None:
         """A trial recorded rows; after a retry some may be those that were told before."""
 
+    def on_place(self, position: int, tags: Mapping[str, str]) -> None:
+        """An attempt says where it runs, as tags."""
+
     def on_retry(self, position: int, reason: str) -> None:
         """An attempt failed, and the trial is tried again."""
 
@@ -205,6 +208,8 @@ class _Stage:
     def hear(self, attempt: TuneTrial, result: dict[str, Any]) -> None:
         """Note what an attempt reported."""
         index, number = _place(attempt)
+        if "place" in result:
+            self._listener.on_place(index, result["place"])
         if result["rows"]:
             self._listener.on_rows(index, result["rows"])
             self.tell(Reported(index=index, attempt=number))

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from akid.cluster import connection, machine, resources, storage
 from akid.cluster.connection import Cluster
 from akid.cluster.resources import ClusterCapacity
-from akid.tuning import output, provenance
+from akid.tuning import mlflow_store, provenance, settling, trial_artifacts
 from akid.tuning import plan as planning
 from akid.tuning.experiment import Experiment
-from akid.tuning.mlflow_store import default_uri
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
 from akid.tuning.results import TrialRecord
 from akid.tuning.rows import News, RowFile
-from akid.tuning.tracking import WHEN, TrackingWriter, TrialEnd
-from akid.tuning.trial import Trial, script
+from akid.tuning.spool import Spool, SpoolHead
+from akid.tuning.tracking import FOLDER_TAG, WHEN, TrialEnd, summary_of
+from akid.tuning.tracking_writer import TrackingWriter
+from akid.tuning.trial import Trial
 
 if TYPE_CHECKING:
     from akid.tuning.board import Board
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from akid.tuning.worker import Outcome
 
 _MAX_TAG_CHARS: Final = 5000
-_LOG: Final = "training.log"
-_BEST: Final = Path("model") / "best.pt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +81,8 @@ class Sweep:
     def __init__(self, experiment: Experiment, options: SweepOptions) -> None:
         self.experiment = experiment
         self._options = options
-        self._uri = options.tracking_uri or default_uri()
+        self._uri = mlflow_store.absolute(options.tracking_uri or mlflow_store.default_uri())
+        self._folder = options.folder / experiment.name
 
     def plan(self) -> Plan:
         """Return what would run and why, without changing anything.
@@ -103,6 +103,8 @@ class Sweep:
         """
         with ExitStack() as stack:
             capacity = self._known_capacity(stack)
+            earlier = MlflowTracker(self._uri, self.experiment.name, create=False)
+            settling.settle(earlier, self._folder, uri=self._uri)
             plan = self._plan(capacity)
             if not plan.to_run:
                 return SweepOutcome(records=_records(plan, {}), untracked=[], is_interrupted=False)
@@ -167,13 +169,16 @@ class Sweep:
 
         trials = plan.to_run
         broken_off = plan.broken_off
-        tags = provenance.tags(self.experiment.path)
+        tags = provenance.tags(
+            self.experiment.path, data_fingerprint=self.experiment.data_fingerprint
+        )
         name = f"{self.experiment.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
-        tracker.close_left_open()
-        parent_id = tracker.start_sweep(name, tags=tags, texts=_sweep_texts(self.experiment))
-        writer = TrackingWriter(tracker, parent_id=parent_id)
+        parent_id = tracker.start_sweep(name, tags=tags)
+        head = SpoolHead(uri=self._uri, experiment=self.experiment.name, sweep=parent_id)
+        folder = self._folder
+        writer = TrackingWriter(tracker, spool=Spool(head.file(folder), head))
+        writer.log_files(None, texts=_sweep_texts(self.experiment))
         state = SweepState(waiting=len(trials), known=len(plan.skipped))
-        folder = self._options.folder / self.experiment.name
         try:
             with (
                 open_progress(state, metric=self.experiment.metric) as progress,
@@ -195,21 +200,20 @@ class Sweep:
                     left_in={at: Path(run.folder) for at, run in broken_off.items()},
                 )
         except BaseException:
+            writer.end_sweep(status="FAILED", summary={})
             writer.close()
-            tracker.end_sweep(parent_id, status="FAILED", summary={})
             raise
+        counts = Counter(record.status for record in conductor.records.values())
+        writer.end_sweep(
+            status="FINISHED" if is_complete else "KILLED",
+            summary={f"trials/{status.lower()}": float(n) for status, n in counts.items()},
+        )
         untracked = writer.close()
         ended = {
             index: replace(record, run_id=writer.run_ids.get(index))
             for index, record in conductor.records.items()
         }
         records = _records(plan, ended)
-        counts = Counter(record.status for record in ended.values())
-        tracker.end_sweep(
-            parent_id,
-            status="FINISHED" if is_complete else "KILLED",
-            summary={f"trials/{status.lower()}": float(n) for status, n in counts.items()},
-        )
         return SweepOutcome(records=records, untracked=untracked, is_interrupted=not is_complete)
 
 
@@ -250,7 +254,7 @@ class _Conductor:
         folder = str((self._folder / trial.slug).resolve())
         self._writer.start_trial(
             trial,
-            tags={**self._tags, "akid.folder": folder},
+            tags={**self._tags, FOLDER_TAG: folder},
             goes_on=run.run_id if run is not None else None,
         )
         self._progress.start(trial.label)
@@ -263,6 +267,9 @@ class _Conductor:
         self._last_rows.setdefault(position, {}).update(new[-1])
         self._writer.log_rows(trial.index, new)
         self._progress.hear(trial.label, new)
+
+    def on_place(self, position: int, tags: Mapping[str, str]) -> None:
+        self._writer.set_tags(self._trials[position].index, tags)
 
     def on_retry(self, position: int, reason: str) -> None:
         trial = self._trials[position]
@@ -296,36 +303,25 @@ class _Conductor:
             return
         self._open.remove(position)
         usage = self._usage.pop(position, {})
-        self._writer.end_trial(trial.index, self._trial_end(trial, record, usage))
-        self._progress.end(trial.label, finished=record.status == "FINISHED", summary=summary)
-
-    def _trial_end(self, trial: Trial, record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
-        summary = {
-            **usage,
-            **{f"best/{name}": value for name, value in record.best.items()},
-            **{f"test/{n.removeprefix('test_')}": value for n, value in record.test.items()},
-        }
-        if record.duration_s is not None:
-            summary["duration_s"] = record.duration_s
-        folder = self._folder / trial.slug
-        texts = {"trial.py": script(trial)}
-        if record.error is not None:
-            texts["error.txt"] = record.error
-        return TrialEnd(
-            status=record.status,
-            summary=summary,
-            tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
-            files={
-                _LOG: folder / _LOG,
-                output.FILE_NAME: folder / output.FILE_NAME,
-                _BEST.name: folder / _BEST,
-            },
-            texts=texts,
+        self._writer.log_files(
+            trial.index,
+            files=trial_artifacts.of(self._folder / trial.slug),
+            texts={} if record.error is None else {"error.txt": record.error},
         )
+        self._writer.end_trial(trial.index, _trial_end(record, usage))
+        self._progress.end(trial.label, finished=record.status == "FINISHED", summary=summary)
 
     def _record(self, position: int, status: str) -> TrialRecord:
         trial = self._trials[position]
         return _record(trial, status, final=_metrics(self._last_rows.get(position, {})))
+
+
+def _trial_end(record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
+    return TrialEnd(
+        status=record.status,
+        summary={**usage, **summary_of(record.best, record.test, record.duration_s)},
+        tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
+    )
 
 
 def _records(plan: Plan, ended: Mapping[int, TrialRecord]) -> list[TrialRecord]:

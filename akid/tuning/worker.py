@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import ray
 from ray import tune
 
-from akid.tuning import output
+from akid.tuning import output, provenance, trial_artifacts
 from akid.tuning.execute import Row, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
 from akid.tuning.rows import RowFile
-from akid.tuning.trial import Trial
+from akid.tuning.trial import Trial, script
 
 if TYPE_CHECKING:
     from akid.tuning.trial_group import TrialGroup
@@ -140,6 +140,7 @@ class _Performance:
             return Outcome(**left.result)
         if left is None:
             self._rows.begin()
+            (self._log_dir / trial_artifacts.SCRIPT).write_text(script(trial), encoding="utf-8")
         with closing(self._rows):
             with (
                 GpuShare(0 if trial.workers else trial.gpus) as share,
@@ -174,9 +175,9 @@ class _Performance:
 class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Practises trials of a plan; one process serves many trials (`reuse_actors`).
 
-    Each step hands over the rows that the trial recorded meanwhile, as `{"rows": [...]}`; the last
-    one also `"outcome"` or `"crash"`. After a crash the next step raises it, so that Tune counts
-    the trial as failed and replaces the process.
+    Each step hands over the rows that the trial recorded meanwhile, as `{"rows": [...]}`; the first
+    one also `"place"`, where it runs; the last one `"outcome"` or `"crash"`. After a crash the next
+    step raises it, so that Tune counts the trial as failed and replaces the process.
     """
 
     def setup(
@@ -209,15 +210,18 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             self._performance = _Performance(
                 trial, self._folder / trial.slug, self._group, resumes=self._resumes
             )
+            told = {"place": provenance.worker_tags()}
+        else:
+            told = {}
         rows, end = self._performance.next_rows()
         if end is None:
-            return {"rows": rows}
+            return {**told, "rows": rows}
         self._performance = None
         if isinstance(end, TrialCrash):
             self._end = end
-            return {"rows": rows, "crash": end}
+            return {**told, "rows": rows, "crash": end}
         self._end = self._cleaned()
-        return {"rows": rows, "outcome": end, "done": self._end is None}
+        return {**told, "rows": rows, "outcome": end, "done": self._end is None}
 
     def _cleaned(self) -> TrialCrash | None:
         """Undo what the trial left behind; what can't be undone ends the process alone."""

@@ -1,17 +1,17 @@
 """Runs in a real MLflow store."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from akid.cluster.resources import ResourceRequest
-from akid.errors import TrackingError
-from akid.tuning import provenance
+from akid.errors import RefusedError, TrackingError
 from akid.tuning.experiment import Experiment
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.template import Template
-from akid.tuning.tracking import TrialEnd
+from akid.tuning.tracking import TrialEnd, TrialStart
 from akid.tuning.trial import Trial, make_trials
 
 pytestmark = [
@@ -38,8 +38,9 @@ def trial() -> Trial:
 def test_what_was_logged_is_known(uri, trial, tmp_path) -> None:
     """A run's status, identity and metrics come back; a NaN as well."""
     tracker = MlflowTracker(uri, "known")
-    parent = tracker.start_sweep("sweep", tags={}, texts={"setup.py": "text"})
-    run_id = tracker.start_trial(trial, parent_id=parent, tags={"akid.note": "x"})
+    parent = tracker.start_sweep("sweep", tags={})
+    start = TrialStart.of(trial, tags={"akid.note": "x"})
+    run_id = tracker.start_trial(start, parent_id=parent)
     (file := tmp_path / "training.log").write_text("log")
     tracker.log_rows(
         run_id, [{"step": n, "time_s": 2.0, "epoch": 0, "val_loss": 0.5 / n} for n in (1, 2)]
@@ -49,11 +50,11 @@ def test_what_was_logged_is_known(uri, trial, tmp_path) -> None:
         TrialEnd(
             status="FINISHED",
             summary={"best/val_loss": 0.25, "best/step": 1, "test/loss": math.nan, "duration_s": 3},
-            files={"training.log": file, "missing.log": tmp_path / "missing"},
-            texts={"trial.py": "program"},
         ),
     )
-    tracker.end_sweep(parent, status="FINISHED", summary={"trials/finished": 1})
+    files = {"training.log": file, "missing.log": tmp_path / "missing"}
+    tracker.log_files(run_id, files=files, texts={"trial.py": "program"})
+    tracker.end_sweep(parent, status="FINISHED", summary={"trials/finished": 1}, ended_s=9.5)
 
     (known,) = tracker.known_runs()
     assert (known.key, known.status, known.seed) == (trial.key, "FINISHED", trial.seed)
@@ -69,35 +70,42 @@ def test_what_was_logged_is_known(uri, trial, tmp_path) -> None:
 def test_an_unhappy_end_keeps_its_own_name_and_its_error(uri, trial, status) -> None:
     """MLflow has no word for DIVERGED."""
     tracker = MlflowTracker(uri, f"end {status}")
-    run_id = tracker.start_trial(trial, parent_id="none", tags={})
+    run_id = tracker.start_trial(TrialStart.of(trial, tags={}), parent_id="none")
     tracker.end_trial(run_id, TrialEnd(status=status, tags={"akid.error": "text"}))
 
     (known,) = tracker.known_runs()
     assert (known.status, known.error) == (status, "text")
 
 
-def test_a_dead_sweeps_open_runs_are_closed(uri, trial, tmp_path) -> None:
-    """Those of a living one are left alone."""
-    tracker = MlflowTracker(uri, "left open")
-    alive = provenance.tags(tmp_path / "experiment.py")
-    dead = {**alive, "akid.driver_pid": str(2**22 + 1)}  # above what Linux gives out
-    living = tracker.start_trial(trial, parent_id="none", tags=alive)
-    left = tracker.start_trial(trial, parent_id="none", tags=dead)
-    tracker.start_sweep("left", tags=dead, texts={})
+def test_a_run_has_its_trials_own_times(uri, trial) -> None:
+    """Not those at which the store was told."""
+    from mlflow import MlflowClient
 
-    assert tracker.close_left_open() == 2
-    assert {run.run_id: run.status for run in tracker.known_runs()} == {
-        living: "RUNNING",
-        left: "KILLED",
-    }
-    assert tracker.close_left_open() == 0
+    tracker = MlflowTracker(uri, "times")
+    start = replace(TrialStart.of(trial, tags={}), started_s=1000.5)
+    run_id = tracker.start_trial(start, parent_id="none")
+    tracker.end_trial(run_id, TrialEnd(status="FINISHED", ended_s=2000.5))
+
+    info = MlflowClient(tracking_uri=uri).get_run(run_id).info
+    assert (info.start_time, info.end_time) == (1_000_500, 2_000_500)
+
+
+def test_what_the_store_will_never_take_is_told_apart(uri, trial) -> None:
+    """A name that is wrong stays wrong; a store that does not answer may do so later."""
+    tracker = MlflowTracker(uri, "refused")
+    run_id = tracker.start_trial(TrialStart.of(trial, tags={}), parent_id="none")
+
+    with pytest.raises(RefusedError, match="Invalid"):
+        tracker.log_rows(run_id, [{"step": 1, "time_s": 1.0, "what?": 1.0}])
 
 
 def test_a_store_that_is_missing_is_an_empty_one_to_a_reader(tmp_path) -> None:
     """And is not made."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
 
-    assert MlflowTracker(uri, "any", create=False).known_runs() == []
+    tracker = MlflowTracker(uri, "any", create=False)
+
+    assert (tracker.known_runs(), tracker.open_runs(), tracker.has_run("a")) == ([], [], False)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,12 +1,18 @@
 """Which code, versions and machine a sweep ran with."""
 
 import os
+import platform
+import shlex
+import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from akid.cluster import nvml
+from akid.cluster.gpus import Gpu
 from akid.tuning import provenance
 
 
@@ -30,13 +36,18 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_the_commit_of_the_sources_own_repository_is_noted(source) -> None:
-    """With versions, host and command."""
-    tags = provenance.tags(source)
+    """With versions, host, command and data."""
+    tags = provenance.tags(source, data_fingerprint="ab12")
 
     assert tags["mlflow.source.git.commit"] == _git(source.parent, "rev-parse", "HEAD")
     assert tags["akid.git.dirty"] == "False"
     assert tags["akid.driver_pid"] == str(os.getpid())
-    assert tags["akid.version.torch"]
+    assert tags["akid.driver_host"] == socket.gethostname()
+    assert tags["akid.version.python"] == platform.python_version()
+    for package in ("akid", "torch", "ray", "mlflow", "numpy"):
+        assert tags[f"akid.version.{package}"] == metadata.version(package)
+    assert shlex.split(tags["akid.command"]) == sys.orig_argv
+    assert tags["akid.data"] == "ab12"
     assert provenance.uncommitted(source) == ""
 
 
@@ -65,5 +76,36 @@ def test_only_a_dead_process_of_this_machine_is_dead_for_sure(tmp_path) -> None:
 
     assert provenance.may_be_alive(tags)
     assert not provenance.may_be_alive(dead)
+    assert not provenance.may_be_alive({**tags, "akid.driver_started": "another boot/7"})
     assert provenance.may_be_alive({**dead, "akid.driver_host": "elsewhere"})
     assert provenance.may_be_alive({})
+
+
+@pytest.mark.parametrize(
+    ("visible", "said"),
+    [
+        ("1", {"akid.gpu.names": "NVIDIA H200", "akid.gpu.uuids": "GPU-1"}),
+        ("0,1", {"akid.gpu.names": "NVIDIA L4, NVIDIA H200", "akid.gpu.uuids": "GPU-0, GPU-1"}),
+        ("", None),
+    ],
+)
+def test_a_worker_tells_its_host_and_its_trials_gpus(monkeypatch, visible, said) -> None:
+    """Not those of the other trials on the machine."""
+    machine = [
+        Gpu(
+            index=n,
+            name=f"NVIDIA {name}",
+            uuid=f"GPU-{n}",
+            memory_bytes=1,
+            free_bytes=1,
+            driver="5",
+        )
+        for n, name in enumerate(("L4", "H200"))
+    ]
+    monkeypatch.setattr(nvml, "survey", lambda: machine)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    provenance.worker_tags.cache_clear()
+
+    gpus = {} if said is None else {**said, "akid.version.driver": "5"}
+    assert provenance.worker_tags() == {"akid.worker_host": socket.gethostname(), **gpus}
+    provenance.worker_tags.cache_clear()

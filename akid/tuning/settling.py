@@ -1,0 +1,151 @@
+"""Settling: what earlier sweeps of an experiment left behind is brought to its true end.
+
+First what waits for the store is sent; then the runs that a dead sweep left open are closed: as
+FINISHED if the trial's folder says that it came to its end, else as KILLED.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from akid.errors import TrackingError
+from akid.tuning import provenance, trial_artifacts
+from akid.tuning.delivery import Delivery
+from akid.tuning.results import FINISHED, KILLED
+from akid.tuning.rows import Left, RowFile
+from akid.tuning.spool import Spool, left_below
+from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd, summary_of
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE_S: Final = 10.0  # with a store that does not answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What became of the events that one sweep had left waiting.
+
+    Attributes:
+        sent: How many the store took.
+        waiting: How many still wait.
+        faults: What is lost, and why the rest still waits; one sentence each.
+        is_held_up: Whether what waits is more than artifacts, so that runs are not complete.
+    """
+
+    sent: int
+    waiting: int
+    faults: tuple[str, ...]
+    is_held_up: bool
+
+
+def settle(tracker: Tracker, folder: Path, *, uri: str) -> None:
+    """Bring to its end what earlier sweeps left, before anything is planned on it.
+
+    Args:
+        tracker: The store.
+        folder: The experiment's folder.
+        uri: The store's address; what waits for another store is left alone.
+
+    Raises:
+        TrackingError: If the store can't be used, or does not take what waits.
+    """
+    for file in left_below(folder):
+        spool = Spool.open_left(file)
+        if spool is None:  # another sweep is at it
+            continue
+        try:
+            if spool.head.uri == uri:
+                _settle_spool(tracker, spool)
+        finally:
+            spool.close()
+    close_left_open(tracker)
+
+
+def send(tracker: Tracker, spool: Spool) -> Sent:
+    """Send what waits in a spool, and try again for a while what the store does not take.
+
+    Raises:
+        TrackingError: If the store can't be asked, or does not have the sweep's run.
+    """
+    if not tracker.has_run(spool.head.sweep):
+        raise TrackingError(
+            f"{spool.file}: expected a store that has run {spool.head.sweep} of experiment"
+            f" {spool.head.experiment!r}, got one without it. Name the store that the sweep used"
+            " (--tracking-uri); if that is gone, delete the file."
+        )
+    before = len(spool)
+    delivery = Delivery(tracker, spool)
+    deadline_s = time.monotonic() + _PATIENCE_S
+    delivery.retry()
+    while delivery.waiting and time.monotonic() < deadline_s:
+        time.sleep(delivery.wait_s() or 0.0)
+        delivery.retry()
+    faults = [*delivery.refused]
+    if spool.damaged_lines:
+        faults.append(f"{spool.file}: {spool.damaged_lines} lines could not be read and are lost.")
+    if delivery.waiting:
+        faults.append(delivery.fault)
+    return Sent(
+        sent=before - delivery.waiting - len(delivery.refused),
+        waiting=delivery.waiting,
+        faults=tuple(faults),
+        is_held_up=any(not is_artifact for is_artifact, _ in map(spool.lane, spool.waiting())),
+    )
+
+
+def close_left_open(tracker: Tracker) -> None:
+    """Close the runs whose sweep is dead.
+
+    Raises:
+        TrackingError: If the store can't be used.
+    """
+    for run in tracker.open_runs():
+        if provenance.may_be_alive(run.tags):
+            continue
+        if run.is_trial:
+            _close_trial(tracker, run)
+        else:
+            tracker.end_sweep(run.run_id, status=KILLED, summary={}, ended_s=time.time())
+
+
+def _settle_spool(tracker: Tracker, spool: Spool) -> None:
+    if not tracker.has_run(spool.head.sweep):
+        logger.warning("%s waits for a store that is gone; delete it", spool.file)
+        return
+    done = send(tracker, spool)
+    if done.sent:
+        logger.warning("%d events that an earlier sweep left waiting are sent", done.sent)
+    for fault in done.faults:
+        logger.warning("not tracked: %s", fault)
+    if done.is_held_up:
+        raise TrackingError(
+            f"{spool.file}: expected the tracking store to take what an earlier sweep left waiting,"
+            f" got {done.waiting} events that it does not take: {done.faults[-1]} Try again; or"
+            " delete the file, and trials that finished run again."
+        )
+
+
+def _close_trial(tracker: Tracker, run: OpenRun) -> None:
+    folder = Path(run.tags[FOLDER_TAG]) if FOLDER_TAG in run.tags else None
+    left = RowFile(folder, run.tags["akid.key"]).left() if folder is not None else None
+    if folder is None or left is None or left.result is None:
+        tracker.end_trial(run.run_id, TrialEnd(status=KILLED, ended_s=_ended_s(left)))
+        return
+    tracker.log_rows(run.run_id, left.rows)
+    try:
+        tracker.log_files(run.run_id, files=trial_artifacts.of(folder), texts={})
+    except TrackingError as error:
+        logger.warning("not tracked: %s", error)
+    result = left.result
+    summary = {
+        **result.get("usage", {}),
+        **summary_of(result["best"], result["test"], result["duration_s"]),
+    }
+    end = TrialEnd(status=FINISHED, summary=summary, ended_s=_ended_s(left))
+    tracker.end_trial(run.run_id, end)
+
+
+def _ended_s(left: Left | None) -> float:
+    return left.rows[-1]["time_s"] if left is not None and left.rows else time.time()

@@ -1,0 +1,171 @@
+"""Tracking writer: the one thread that tells a tracker what happens to the trials of a sweep.
+
+Workers report to the driver, and the driver hands what it hears to the writer, whose thread is the
+tracker's only client. Training never waits for the store.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, final
+
+from akid.tuning.delivery import Delivery
+from akid.tuning.spool import Spool
+from akid.tuning.tracking import Metrics, Tracker, TrialEnd, TrialStart
+from akid.tuning.tracking_events import (
+    Ended,
+    Event,
+    Left,
+    Recorded,
+    Started,
+    SweepEnded,
+    Tagged,
+    joined,
+)
+from akid.tuning.trial import Trial
+
+logger = logging.getLogger(__name__)
+
+_GATHER_S: Final = 2.0  # rows that arrive within this time go into one batch
+_PATIENCE_S: Final = 10.0  # at the end, for a store that does not answer
+
+
+@final
+class TrackingWriter:
+    """Tells a tracker what happens to the trials of one sweep, in a thread of its own.
+
+    Args:
+        tracker: The store.
+        spool: Where waits what the store does not take; the writer closes it.
+        patience_s: How long `close` waits for a store that does not answer.
+
+    Attributes:
+        run_ids: The runs of the trials by the trials' index; complete after `close`, but for those
+            that wait to be opened.
+    """
+
+    def __init__(self, tracker: Tracker, *, spool: Spool, patience_s: float = _PATIENCE_S) -> None:
+        self._delivery = Delivery(tracker, spool)
+        self._spool = spool
+        self._patience_s = patience_s
+        self._hurry = threading.Event()
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="akid tracking", daemon=True)
+        self._thread.start()
+
+    @property
+    def run_ids(self) -> Mapping[int, str]:
+        """The runs of the trials by the trials' index."""
+        return self._delivery.run_ids
+
+    def start_trial(
+        self, trial: Trial, *, tags: Mapping[str, str], goes_on: str | None = None
+    ) -> None:
+        """Open a run for `trial`, which begins now, or let the run `goes_on` go on."""
+        self._events.put(Started(start=TrialStart.of(trial, tags=tags, goes_on=goes_on)))
+
+    def log_rows(self, index: int, rows: Sequence[Metrics]) -> None:
+        """Add rows to the run of the trial with this index."""
+        self._events.put(Recorded(index=index, rows=rows))
+
+    def set_tags(self, index: int, tags: Mapping[str, str]) -> None:
+        """Say something of the run of the trial with this index."""
+        self._events.put(Tagged(index=index, tags=tags))
+
+    def log_files(
+        self,
+        index: int | None,
+        *,
+        files: Mapping[str, Path] | None = None,
+        texts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add artifacts to the run of the trial with this index, or to the sweep's own (None)."""
+        self._events.put(Left(index=index, files=files or {}, texts=texts or {}))
+
+    def end_trial(self, index: int, end: TrialEnd) -> None:
+        """Close the run of the trial with this index."""
+        self._events.put(Ended(index=index, end=end))
+
+    def end_sweep(self, *, status: str, summary: Metrics) -> None:
+        """Close the sweep's run."""
+        self._events.put(SweepEnded(status=status, summary=summary, ended_s=time.time()))
+
+    def close(self) -> list[str]:
+        """Wait until all is written or kept; return what is missing, one sentence each.
+
+        For a store that does not answer it waits `patience_s`, after a Ctrl-C not at all.
+        """
+        self._events.put(None)
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:
+            self._hurry.set()
+            self._thread.join()
+        missing = self._missing()
+        for sentence in missing:
+            logger.warning("not tracked: %s", sentence)
+        return [*self._delivery.refused, *missing]
+
+    def _write(self) -> None:
+        closing = False
+        while not closing:
+            events, closing = self._gather()
+            if self._hurry.is_set():
+                self._delivery.keep(joined(events))
+                continue
+            self._delivery.tell(joined(events))
+            if self._delivery.wait_s() == 0.0:
+                self._delivery.retry()
+        self._finish()
+
+    def _gather(self) -> tuple[list[Event], bool]:
+        """Wait for an event, then take what follows within a moment; True when it was the last."""
+        events: list[Event] = []
+        wait_s = self._delivery.wait_s()
+        deadline_s = 0.0
+        while True:
+            try:
+                event = self._events.get(timeout=wait_s)
+            except queue.Empty:
+                return events, False
+            if event is None:
+                return events, True
+            if not events:
+                deadline_s = time.monotonic() + _GATHER_S
+            events.append(event)
+            wait_s = max(0.0, deadline_s - time.monotonic())
+
+    def _finish(self) -> None:
+        """Try again what waits, for as long as there is patience."""
+        deadline_s = time.monotonic() + self._patience_s
+
+        def is_over() -> bool:
+            return self._hurry.is_set() or time.monotonic() >= deadline_s
+
+        while self._delivery.waiting and not is_over():
+            self._delivery.retry(stop=is_over)
+            rest_s = min(self._delivery.wait_s() or 0.0, deadline_s - time.monotonic())
+            self._hurry.wait(max(0.0, rest_s))
+        self._delivery.close()
+
+    def _missing(self) -> list[str]:
+        spool, missing = self._spool, []
+        if spool.dropped_rows:
+            missing.append(
+                f"{spool.dropped_rows} rows of metrics were dropped, because too many waited for"
+                " the tracking store."
+            )
+        if spool.lost_rows:
+            missing.append(
+                f"{spool.lost_rows} rows of metrics are lost: neither the tracking store nor"
+                f" {spool.file.parent} took them."
+            )
+        if self._delivery.waiting:
+            missing.append(
+                f"{self._delivery.waiting} events wait in {spool.file}; the next sweep sends them,"
+                f" or: akid.sweep sync {spool.file.parent.parent}"
+            )
+        return missing
