@@ -1,11 +1,22 @@
 """Fixtures of all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from akid.sensing.datasets.location import data_path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_core() -> None:
+    """Compute on one core: for tensors this small, several cost more than they bring.
+
+    On a busy machine, where they wait for each other, ten times as much.
+    """
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture

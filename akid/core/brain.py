@@ -1,7 +1,7 @@
 """Brain: a graph of blocks with its losses and metrics (a neural network that can be trained)."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from akid.core.block import Block, Signal
 from akid.core.graph_system import GraphSystem
-from akid.core.judge import Judge
+from akid.core.judge import Judge, Metric, named
 from akid.core.regularizers import Regularizer
 from akid.core.summary import Summary, summarize
 from akid.core.wiring import known
@@ -118,15 +118,34 @@ class Brain(GraphSystem):
 
         A metric that several blocks give has the block's path before it: `loss1/accuracy`.
         """
-        found = [
-            (path, metric, value)
-            for path, judge in self._judges
-            for metric, value in judge.evals.items()
-        ]
-        counts = Counter(metric for _, metric, _ in found)
+        return named(
+            {
+                (path, metric): value
+                for path, judge in self._judges
+                for metric, value in judge.evals.items()
+            }
+        )
+
+    def mean_evals(self) -> dict[Metric, Tensor]:
+        """Return the metrics of the last call that may be averaged, by their block and name."""
         return {
-            metric if counts[metric] == 1 else f"{path}/{metric}": value
-            for path, metric, value in found
+            (path, metric): value
+            for path, judge in self._judges
+            if not judge.is_pooled
+            for metric, value in judge.evals.items()
+        }
+
+    def seen(self) -> dict[str, tuple[Tensor, ...]]:
+        """Return what the other metrics of the last call are computed of, by their block."""
+        return {path: judge.seen for path, judge in self._judges if judge.is_pooled and judge.seen}
+
+    def pooled_evals(self, seen: Mapping[str, Sequence[Tensor]]) -> dict[Metric, Tensor]:
+        """Return the other metrics, of all that was seen in many calls, by their block and name."""
+        return {
+            (path, metric): value
+            for path, judge in self._judges
+            if path in seen
+            for metric, value in judge.evals_of(*seen[path]).items()
         }
 
     # Parameters

@@ -126,7 +126,13 @@ class BinaryAccuracyLayer(EvalLayer):
 
 
 class _RankingLayer(EvalLayer):
-    """The base of metrics that rank the samples of a batch for each label."""
+    """The base of metrics that rank the samples for each label.
+
+    A kid gives the metric of all samples of a validation together; `evals` is that of the last
+    batch, which is another number.
+    """
+
+    is_pooled: ClassVar[bool] = True
 
     def _setup(self, inputs: Any) -> None:
         scores, _ = same_shape(inputs, "scores", "labels", who=self.label)
@@ -140,8 +146,7 @@ class _RankingLayer(EvalLayer):
 class MultiLabelAccuracyLayer(_RankingLayer):
     """The mean over labels of the average precision: "mean_average_precision".
 
-    A label that no sample of the batch has does not count; the metric of a batch is no mean of its
-    samples', so take large batches, or `akid.layers.ranking` on all predictions together.
+    A label that no sample has does not count. A kid ranks all samples of a validation together.
 
     Args:
         options: The arguments of `Block`.
@@ -154,7 +159,7 @@ class MultiLabelAccuracyLayer(_RankingLayer):
     >>> layer = MultiLabelAccuracyLayer()
     >>> _ = layer([torch.tensor([0.9, 0.8, 0.1]), torch.tensor([1, 0, 1])])
     >>> layer.evals
-    {'mean_average_precision': tensor(0.8333)}
+    {'mean_average_precision': tensor(0.8333, dtype=torch.float64)}
     """
 
     def _metrics(self, *inputs: Tensor) -> Mapping[str, Tensor]:
@@ -165,9 +170,8 @@ class MultiLabelAccuracyLayer(_RankingLayer):
 class AUCLayer(_RankingLayer):
     """The mean over labels of the area under the ROC curve: "auc".
 
-    A label that no sample of the batch, or every sample, has does not count; the metric of a batch
-    is no mean of its samples', so take large batches, or `akid.layers.ranking` on all predictions
-    together.
+    A label that no sample, or every sample, has does not count. A kid ranks all samples of a
+    validation together.
 
     Args:
         return_average_auc: Whether to give the mean; one metric a label otherwise: "auc_0", ...,
@@ -182,7 +186,7 @@ class AUCLayer(_RankingLayer):
     >>> layer = AUCLayer()
     >>> _ = layer([torch.tensor([0.9, 0.8, 0.1]), torch.tensor([1, 0, 1])])
     >>> layer.evals
-    {'auc': tensor(0.5000)}
+    {'auc': tensor(0.5000, dtype=torch.float64)}
     """
 
     def __init__(self, *, return_average_auc: bool = True, **options: Unpack[BlockOptions]) -> None:

@@ -29,12 +29,17 @@ class MetricLayer(Judge):
         return {}
 
     @property
+    def seen(self) -> tuple[Tensor, ...]:
+        return tuple(tensor.detach() for tensor in self._seen)
+
+    @torch.no_grad()
+    def evals_of(self, *seen: Tensor) -> Mapping[str, Tensor]:
+        return self._metrics(*seen)
+
+    @property
     def evals(self) -> Mapping[str, Tensor]:
         """The metrics of the last call by name; empty before any."""
-        if not self._seen:
-            return {}
-        with torch.no_grad():
-            return self._metrics(*[tensor.detach() for tensor in self._seen])
+        return self.evals_of(*self.seen) if self._seen else {}
 
     def forget(self) -> None:
         super().forget()

@@ -19,10 +19,10 @@ def average_precision(scores: Tensor, is_positive: Tensor) -> Tensor:
         is_positive: `(N, L)`.
 
     Returns:
-        `(L,)`; NaN for a label that no sample has.
+        `(L,)` float64; NaN for a label that no sample has.
 
     >>> average_precision(torch.tensor([[0.9], [0.8], [0.1]]), torch.tensor([[1], [0], [1]]))
-    tensor([0.8333])
+    tensor([0.8333], dtype=torch.float64)
     """
     columns = zip(scores.unbind(1), (is_positive != 0).unbind(1), strict=True)
     return torch.stack([_average_precision(*column) for column in columns])
@@ -42,10 +42,10 @@ def area_under_curve(scores: Tensor, is_positive: Tensor) -> Tensor:
         is_positive: `(N, L)`.
 
     Returns:
-        `(L,)`; NaN for a label that no sample, or every sample, has.
+        `(L,)` float64; NaN for a label that no sample, or every sample, has.
 
     >>> area_under_curve(torch.tensor([[0.9], [0.8], [0.1]]), torch.tensor([[1], [0], [1]]))
-    tensor([0.5000])
+    tensor([0.5000], dtype=torch.float64)
     """
     columns = zip(scores.unbind(1), (is_positive != 0).unbind(1), strict=True)
     return torch.stack([_area_under_curve(*column) for column in columns])
@@ -53,7 +53,7 @@ def area_under_curve(scores: Tensor, is_positive: Tensor) -> Tensor:
 
 def _average_precision(scores: Tensor, is_positive: Tensor) -> Tensor:
     ranked, order = scores.sort(descending=True)
-    hits = is_positive[order].cumsum(0).to(torch.get_default_dtype())
+    hits = is_positive[order].cumsum(0).to(torch.float64)
     places = torch.arange(1, len(ranked) + 1, device=scores.device)
     ends_a_tie = torch.ones_like(ranked, dtype=torch.bool)
     ends_a_tie[:-1] = ranked[:-1] != ranked[1:]
@@ -66,5 +66,4 @@ def _area_under_curve(scores: Tensor, is_positive: Tensor) -> Tensor:
     positives, negatives = scores[is_positive], scores[~is_positive].sort().values
     below = torch.searchsorted(negatives, positives)
     not_above = torch.searchsorted(negatives, positives, right=True)
-    pairs = torch.tensor(float(len(positives) * len(negatives)), device=scores.device)
-    return (below + not_above).sum() / 2 / pairs
+    return (below + not_above).sum().to(torch.float64) / (2 * len(positives) * len(negatives))

@@ -11,6 +11,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from akid.core.block import Signal
 from akid.core.brain import Brain
+from akid.core.judge import Metric, named
 from akid.errors import SetupError
 from akid.training import divergence, layout
 from akid.training.divergence import Guard
@@ -141,7 +142,7 @@ class SingleEngine(Engine):
             loss = brain.data_loss
         self._guard.note(loss, batch, step=self._parts.clock.step)
         if measure:
-            self._tally.add(len(batch[0]), _measured(brain))
+            self._tally.add(len(batch[0]), _measured(brain), brain.seen())
         if fraction != 1.0:
             loss = loss * fraction
         if self._scaler is not None:
@@ -157,7 +158,7 @@ class SingleEngine(Engine):
 
     def measurements(self) -> dict[str, float]:
         self._guard.check(self._batch)
-        return self.team.join(self._tally).means()
+        return self._metrics(self._tally)
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[list[Tensor]]) -> dict[str, float]:
@@ -172,12 +173,18 @@ class SingleEngine(Engine):
             for batch in map(self._laid_out, batches):
                 with self._autocast():
                     self._propagate(batch)
-                tally.add(len(batch[0]), {"loss": brain.data_loss, **brain.evals})
-            means = _with_penalty(self.team.join(tally).means(), brain)
-            return self._checked(means, batch)
+                means = {("", "loss"): brain.data_loss, **brain.mean_evals()}
+                tally.add(len(batch[0]), means, brain.seen())
+            return self._checked(_with_penalty(self._metrics(tally), brain), batch)
         finally:
             brain.keep_data = kept
             brain.train(was_training)
+
+    def _metrics(self, tally: Tally) -> dict[str, float]:
+        """Return the metrics over the samples of all workers."""
+        whole = self.team.join(tally)
+        pooled = self._parts.brain.pooled_evals(whole.seen())
+        return named({**whole.means(), **{metric: float(pooled[metric]) for metric in pooled}})
 
     def _checked(self, means: dict[str, float], batch: Sequence[Tensor]) -> dict[str, float]:
         loss = means["loss"]
@@ -214,12 +221,13 @@ class SingleEngine(Engine):
 
 
 @torch.no_grad()
-def _measured(brain: Brain) -> dict[str, Tensor]:
+def _measured(brain: Brain) -> dict[Metric, Tensor]:
     """Return what to report of the batch that the brain has just seen."""
     data_loss = brain.data_loss
     if not _is_regularized(brain):
-        return {"loss": data_loss, **brain.evals}
-    return {"loss": data_loss + brain.penalty(), "data_loss": data_loss, **brain.evals}
+        return {("", "loss"): data_loss, **brain.mean_evals()}
+    losses = {("", "loss"): data_loss + brain.penalty(), ("", "data_loss"): data_loss}
+    return {**losses, **brain.mean_evals()}
 
 
 def _with_penalty(means: dict[str, float], brain: Brain) -> dict[str, float]:

@@ -1,7 +1,11 @@
-"""Tally: metrics averaged over samples, summed where they are and fetched once."""
+"""Tally: metrics averaged over samples, summed where they are and fetched once.
 
-from collections.abc import Iterable, Mapping
-from typing import Self, final
+What metrics are computed of that are no means is kept for all samples.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, final
 
 import torch
 from torch import Tensor
@@ -20,16 +24,44 @@ class Tally:
 
     def __init__(self) -> None:
         self.num_samples = 0
-        self.sums: dict[str, Tensor] = {}
+        self.sums: dict[Any, Tensor] = {}
+        self.parts_seen: defaultdict[str, list[Sequence[Tensor]]] = defaultdict(list)
 
-    def add(self, num_samples: int, means: Mapping[str, Tensor]) -> None:
-        """Take in the means over one batch; nothing waits for the device."""
+    def add(
+        self,
+        num_samples: int,
+        means: Mapping[Any, Tensor],
+        seen: Mapping[str, Sequence[Tensor]] | None = None,
+    ) -> None:
+        """Take in one batch; nothing waits for the device.
+
+        Args:
+            num_samples: How many samples it has.
+            means: Metrics that are means over it.
+            seen: What others are computed of, by who computes them; the samples first.
+        """
         self.num_samples += num_samples
         for name, mean in means.items():
             sum_ = mean.detach().to(torch.float64) * num_samples
             self.sums[name] = self.sums[name] + sum_ if name in self.sums else sum_
+        for path, tensors in (seen or {}).items():
+            self.parts_seen[path].append(tensors)
 
-    def means(self) -> dict[str, float]:
+    def seen(self) -> dict[str, list[Tensor]]:
+        """Return what was seen of all samples, in the order of their batches.
+
+        >>> tally = Tally()
+        >>> for scores in ([0.1, 0.2], [0.3]):
+        ...     tally.add(len(scores), {}, {"auc": [torch.tensor(scores)]})
+        >>> tally.seen()
+        {'auc': [tensor([0.1000, 0.2000, 0.3000])]}
+        """
+        return {
+            path: [torch.cat(tensors) for tensors in zip(*batches, strict=True)]
+            for path, batches in self.parts_seen.items()
+        }
+
+    def means(self) -> dict[Any, float]:
         """Return the means over all samples; this waits for the device, once."""
         if not self.sums:
             return {}
@@ -43,6 +75,8 @@ class Tally:
         if self.sums:
             moved = torch.stack(list(self.sums.values())).cpu()
             copy.sums = dict(zip(self.sums, moved, strict=True))
+        for path, tensors in self.seen().items():
+            copy.parts_seen[path] = [[tensor.cpu() for tensor in tensors]]
         return copy
 
     @classmethod
@@ -60,4 +94,6 @@ class Tally:
             whole.num_samples += tally.num_samples
             for name, sum_ in tally.sums.items():
                 whole.sums[name] = whole.sums[name] + sum_ if name in whole.sums else sum_
+            for path, batches in tally.parts_seen.items():
+                whole.parts_seen[path].extend(batches)
         return whole

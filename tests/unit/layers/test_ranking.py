@@ -22,11 +22,11 @@ def test_rankings_equal_scikit_learn_with_ties(samples) -> None:
     truth, given_scores = labels[:, 0].numpy(), scores[:, 0].numpy()
     if truth.any():
         expected = average_precision_score(truth, given_scores)
-        assert precision.item() == pytest.approx(expected, rel=1e-4)
+        assert precision.item() == pytest.approx(expected, rel=1e-9)
     else:
         assert precision.isnan()
     if truth.any() and not truth.all():
-        assert area.item() == pytest.approx(roc_auc_score(truth, given_scores), rel=1e-4)
+        assert area.item() == pytest.approx(roc_auc_score(truth, given_scores), rel=1e-9)
     else:
         assert area.isnan()
 

@@ -1,11 +1,21 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from akid.core import regularizers
+from akid.core.brain import Brain
 from akid.errors import SetupError
+from akid.layers.activation import SigmoidLayer
+from akid.layers.binary_loss import BCELossLayer
+from akid.layers.evaluation import AUCLayer, BinaryAccuracyLayer, MultiLabelAccuracyLayer
+from akid.layers.inner_product import InnerProductLayer
+from akid.sensing.datasets.array_source import ArrayFeedSource
+from akid.sensing.sensor import FeedSensor
 from akid.training.kid import Kid
 from akid.training.kongfu import GradientDescentKongFu, KongFu, MomentumKongFu
 from akid.training.kongfus import AdagradKongFu, AdamKongFu, RMSPropKongFu
@@ -188,3 +198,47 @@ def test_rates_of_pieces_and_averages_work_together(make_kid: MakeKid) -> None:
     report = kid.practice()
 
     assert report.final["val_loss"] < 0.7 * kid.rows[0]["val_loss"]
+
+
+class TagsBrain(Brain):
+    """Says which of three tags an example has."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Brain")
+        self.attach(InnerProductLayer(out_channel_num=3, name="ip"))
+        self.attach(SigmoidLayer(name="tags"))
+        seen = [{"name": "tags", "idxs": [0]}, {"name": "system_in", "idxs": [1]}]
+        self.attach(BCELossLayer(name="loss", inputs=seen))
+        self.attach(AUCLayer(name="auc", inputs=seen))
+        self.attach(MultiLabelAccuracyLayer(name="map", inputs=seen))
+        self.attach(AUCLayer(return_average_auc=False, name="aucs", inputs=seen))
+        self.attach(BinaryAccuracyLayer(name="right", inputs=seen))
+
+
+@pytest.mark.parametrize("val_batch_size", [1, 7, 60])
+def test_rankings_are_of_the_whole_validation(val_batch_size: int, tmp_path: Path) -> None:
+    """However it is cut into batches, equal to what scikit-learn makes of all predictions."""
+    random = np.random.default_rng(0)
+    data = random.normal(size=(100, 5)).astype(np.float32)
+    labels = (data[:, :3] + random.normal(size=(100, 3)) > 0.7).astype(np.float32)
+    sensor = FeedSensor(
+        ArrayFeedSource(data, labels, num_val=60), batch_size=16, val_batch_size=val_batch_size
+    )
+    kid = Kid(sensor, TagsBrain(), AdamKongFu(lr=0.1), log_dir=tmp_path, max_steps=2, device="cpu")
+    kid.setup()
+
+    measured = kid.engine.evaluate(kid.sensor.epoch("val"))
+
+    val, truth = sensor.source.prepared("val").tensors
+    kid.brain.eval()
+    with torch.no_grad():
+        kid.brain.keep_data = True
+        kid.brain([val, truth])
+    scores = kid.brain.get_layer_by_name("tags").data.numpy()
+    each = [roc_auc_score(truth[:, tag], scores[:, tag]) for tag in range(3)]
+    assert measured["auc"] == pytest.approx(np.mean(each), abs=1e-6)
+    assert [measured[f"auc_{tag}"] for tag in range(3)] == pytest.approx(each, abs=1e-6)
+    precision = average_precision_score(truth, scores, average="macro")
+    assert measured["mean_average_precision"] == pytest.approx(precision, abs=1e-6)
+    right = ((scores > 0.5) == (truth.numpy() > 0.5)).mean()
+    assert measured["binary_accuracy"] == pytest.approx(right, abs=1e-6)
