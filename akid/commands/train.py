@@ -21,7 +21,7 @@ DESCRIPTION: Final = (
     " again."
 )
 
-_RERUN: Final = ("missing", "failed", "changed", "all")
+_RERUN: Final = ("missing", "failed", "stopped", "changed", "all")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, or print what would be trained."""
     from akid.tuning import experiment
+    from akid.tuning.early_stopping import parse_scheduler
     from akid.tuning.sweep import Sweep, SweepOptions
 
     _check_kept(options)
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         settings=options.set,
         repeat_times=options.repeat,
         sample=options.sample,
+        scheduler=None if options.scheduler is None else parse_scheduler(options.scheduler),
         gpu_num_per_instance=options.gpus_per_trial,
         name=options.name,
         seed=options.seed,
@@ -96,7 +98,9 @@ def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
     if outcome.is_interrupted:
         return exit_codes.INTERRUPTED
     return (
-        exit_codes.FINISHED if all(r.status == "FINISHED" for r in records) else exit_codes.FAILED
+        exit_codes.FINISHED
+        if all(r.status in results.SUCCEEDED for r in records)
+        else exit_codes.FAILED
     )
 
 
@@ -114,6 +118,11 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="try N combinations at random; distributions are drawn anew for each",
+    )
+    group.add_argument(
+        "--scheduler",
+        metavar="NAME[,KEY=VALUE]",
+        help="stop trials that fall behind: asha, asha,max_t=27,reduction_factor=3, or none",
     )
     group.add_argument("--repeat", type=int, metavar="N", help="trainings of each combination")
     group.add_argument("--seed", type=int, metavar="N", help="the seed of the first repeat")

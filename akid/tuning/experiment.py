@@ -45,6 +45,7 @@ class Experiment(Limits):
         opt_paras_list: The optimisation parameters, one dict for each way to optimise.
         repeat_times: How often each combination is trained, each time with another seed.
         sample: How many combinations are tried, chosen and drawn at random; None for each once.
+        scheduler: What stops trials that fall behind (see `akid.tuning.early_stopping`), or None.
         gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial, or
             None.
         cpu_num_per_instance: CPUs, and by that threads, of each trial, or of each of its workers.
@@ -65,6 +66,7 @@ class Experiment(Limits):
     opt_paras_list: Sequence[Paras] = ({},)
     repeat_times: int = 1
     sample: int | None = None
+    scheduler: Mapping[str, Any] | None = None
     gpu_num_per_instance: GpuNumbers = None
     cpu_num_per_instance: float = 1
     metric: str | None = None
@@ -114,6 +116,7 @@ class Experiment(Limits):
         settings: Sequence[str] = (),
         repeat_times: int | None = None,
         sample: int | None = None,
+        scheduler: Mapping[str, Any] | None = None,
         gpu_num_per_instance: GpuNumbers = None,
         name: str | None = None,
         seed: int | None = None,
@@ -124,6 +127,7 @@ class Experiment(Limits):
             settings: What `--set` was given, for example `"opt.lr=0.1,0.2"`.
             repeat_times: `--repeat`.
             sample: `--sample`.
+            scheduler: `--scheduler`.
             gpu_num_per_instance: `--gpus-per-trial`.
             name: `--name`.
             seed: `--seed`.
@@ -138,6 +142,7 @@ class Experiment(Limits):
         changes: dict[str, Any] = {
             "repeat_times": repeat_times,
             "sample": sample,
+            "scheduler": scheduler,
             "gpu_num_per_instance": gpu_num_per_instance,
             "name": name,
             "seed": seed,

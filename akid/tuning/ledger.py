@@ -6,7 +6,7 @@ tried in microseconds. A trial's way:
     waiting -> starting -> running -> finished | failed | diverged
                   |           |
                   |           +-> retrying -> waiting          (after a failure that is tried again)
-                  +-----------+-> stopping -> killed | failed | retrying
+                  +-----------+-> stopping -> killed | stopped | failed | retrying
     waiting -> skipped, retrying -> killed                     (when the sweep ends before)
 
 Whatever is asked of the executor has an outcome: a started attempt ends by an event; one that is
@@ -27,6 +27,7 @@ from akid.tuning.messages import (
     Close,
     Event,
     Failed,
+    FellBehind,
     Finished,
     Instruction,
     Interrupted,
@@ -38,7 +39,7 @@ from akid.tuning.messages import (
     Tick,
     Why,
 )
-from akid.tuning.results import DIVERGED, FAILED, FINISHED, KILLED, SKIPPED
+from akid.tuning.results import DIVERGED, FAILED, FINISHED, KILLED, SKIPPED, STOPPED, SUCCEEDED
 
 
 class State(StrEnum):
@@ -53,6 +54,7 @@ class State(StrEnum):
     FAILED = "failed"
     DIVERGED = "diverged"
     KILLED = "killed"
+    STOPPED = "stopped"
     SKIPPED = "skipped"
 
 
@@ -64,6 +66,7 @@ _STATE_OF: Final = {
     FAILED: State.FAILED,
     DIVERGED: State.DIVERGED,
     KILLED: State.KILLED,
+    STOPPED: State.STOPPED,
     SKIPPED: State.SKIPPED,
 }
 _REASON_OF: Final[Mapping[Why, str]] = {
@@ -71,6 +74,7 @@ _REASON_OF: Final[Mapping[Why, str]] = {
     "abort": "the sweep ended early",
     "stalled": "reported nothing for too long",
     "timeout": "took longer than it may",
+    "behind": "fell behind the others",
 }
 _FAILURE_OF: Final[Mapping[Why, Failure]] = {
     "stalled": Failure.STALLED,
@@ -185,7 +189,9 @@ class Ledger:
         self._fill()
         return self._out
 
-    def _hear(self, entry: _Entry, event: Started | Reported | Finished | Failed | Stopped) -> None:
+    def _hear(
+        self, entry: _Entry, event: Started | Reported | Finished | Failed | FellBehind | Stopped
+    ) -> None:
         match event:
             case Started():
                 self._begin(entry)
@@ -200,8 +206,12 @@ class Ledger:
                     self._end_stopped(entry, entry.why)
                 else:
                     self._fail(entry, failure)
+            case FellBehind() if entry.state is not State.STOPPING:
+                self._stop(entry, "behind", at_once=False)
             case Stopped() if entry.why is not None:
                 self._end_stopped(entry, entry.why)
+            case FellBehind():
+                pass  # it is told to stop already
             case Stopped():
                 self._fail(entry, Failure.LOST)
 
@@ -286,13 +296,13 @@ class Ledger:
             entry.error = entry.error or _REASON_OF[why]
             self._fail(entry, _FAILURE_OF[why])
         else:
-            self._close(entry, KILLED, _REASON_OF[why])
+            self._close(entry, STOPPED if why == "behind" else KILLED, _REASON_OF[why])
 
     def _close(self, entry: _Entry, status: str, reason: str) -> None:
         self._leave(entry)
         self._n_left -= 1
         entry.state = _STATE_OF[status]
-        self._any_finished |= status == FINISHED
+        self._any_finished |= status in SUCCEEDED
         error = entry.error if status in (FAILED, DIVERGED) else ""
         self._out.append(Close(index=entry.index, status=status, reason=reason, error=error))
 

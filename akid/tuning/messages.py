@@ -9,7 +9,7 @@ from typing import Literal
 
 from akid.tuning.failure import Failure
 
-Why = Literal["interrupt", "abort", "stalled", "timeout"]
+Why = Literal["interrupt", "abort", "stalled", "timeout", "behind"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +64,14 @@ class Failed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FellBehind:
+    """An attempt is so much worse than others that the trial is not worth to go on."""
+
+    index: int
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stopped:
     """An attempt ended because it was told to."""
 
@@ -71,7 +79,7 @@ class Stopped:
     attempt: int
 
 
-Event = Tick | Interrupted | Started | Reported | Finished | Failed | Stopped
+Event = Tick | Interrupted | Started | Reported | Finished | Failed | FellBehind | Stopped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

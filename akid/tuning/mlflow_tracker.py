@@ -25,7 +25,12 @@ _BATCH_METRICS: Final = 1000  # limits of one call, MLflow REST API, "Log Batch"
 _BATCH_PARAMS: Final = 100
 _PAGE_RUNS: Final = 1000
 _PARENT: Final = "mlflow.parentRunId"
-_MLFLOW_STATUS: Final = {"FINISHED": "FINISHED", "KILLED": "KILLED", "RUNNING": "RUNNING"}
+_MLFLOW_STATUS: Final = {
+    "FINISHED": "FINISHED",
+    "KILLED": "KILLED",
+    "STOPPED": "KILLED",
+    "RUNNING": "RUNNING",
+}
 
 
 class MlflowTracker(Tracker):

@@ -11,18 +11,21 @@ from akid.tuning.label import differing
 from akid.tuning.rows import Left
 from akid.tuning.trial import Trial, make_trials
 
-RERUNS: Final = ("missing", "failed", "changed", "all")
+RERUNS: Final = ("missing", "failed", "stopped", "changed", "all")
 FINISHED: Final = "FINISHED"
+STOPPED: Final = "STOPPED"
 _BEFORE: Final = {
     "FAILED": "failed before",
     "DIVERGED": "diverged before",
     "KILLED": "killed before",
+    STOPPED: "stopped early before",
     "RUNNING": "interrupted before",
     "SCHEDULED": "interrupted before",
 }
 
 
-_BROKE_OFF: Final = frozenset({"KILLED", "RUNNING", "SCHEDULED"})
+_BROKE_OFF: Final = frozenset({"KILLED", "RUNNING", "SCHEDULED", STOPPED})
+_DONE: Final = frozenset({FINISHED, STOPPED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +35,7 @@ class KnownRun:
     Attributes:
         key: The trial's key.
         run_id: How the store calls the run.
-        status: FINISHED, FAILED, DIVERGED, KILLED, RUNNING or SCHEDULED.
+        status: FINISHED, FAILED, DIVERGED, KILLED, STOPPED, RUNNING or SCHEDULED.
         cell_key: The hash of its parameters and its repeat.
         source_key: The hash of its source.
         seed: Its seed.
@@ -134,9 +137,10 @@ def make_plan(
         experiment: The experiment.
         requests: What each trial needs, in the documented order.
         known: The earlier runs by key (see `by_key`).
-        rerun: "missing" runs whatever has no finished run; "failed" only what ran before and did
-            not finish; "changed" only what ran before with another source, seed or data, or
-            finished with other versions of packages that decide its numbers; "all" everything.
+        rerun: "missing" runs whatever has no finished run and was not stopped early; "failed" only
+            what ran before and came to neither end; "stopped" only what was stopped early, which
+            goes on; "changed" only what ran before with another source, seed or data, or finished
+            with other versions of packages that decide its numbers; "all" everything.
         left: Looks for what a run that broke off left to go on from.
         versions: The versions of the packages that a trial would run with now.
 
@@ -181,8 +185,9 @@ def _decide(
     changed = history.change(trial, run)
     wanted = {
         "all": True,
-        "missing": run is None or run.status != FINISHED,
-        "failed": run is not None and run.status != FINISHED,
+        "missing": run is None or run.status not in _DONE,
+        "failed": run is not None and run.status not in _DONE,
+        "stopped": run is not None and run.status == STOPPED,
         "changed": changed is not None,
     }[rerun]
     broke_off = wanted and rerun != "all" and run is not None and run.status in _BROKE_OFF
@@ -203,12 +208,14 @@ def _reason(
         reason = changed or "new"
     elif run.status == FINISHED:
         reason = f"finished in run {run.run_id[:8]}" + (f" with {changed}" if changed else "")
+    elif run.status == STOPPED and left is None:
+        reason = f"stopped early in run {run.run_id[:8]}"
     else:
         reason = _BEFORE.get(run.status, f"{run.status.lower()} before")
         if left is not None:
             goes_on = f"at step {left.step}: goes on" if left.result is None else "after its end"
             reason = f"{reason.removesuffix(' before')} {goes_on}"
-    if wanted or (run is not None and run.status == FINISHED):
+    if wanted or (run is not None and run.status in _DONE):
         return reason
     return f"{reason}; --rerun {rerun} leaves it"
 

@@ -17,14 +17,17 @@ FINISHED: Final = "FINISHED"  # trained to the end, now or in an earlier sweep
 FAILED: Final = "FAILED"  # raised an error
 DIVERGED: Final = "DIVERGED"  # its loss became NaN or infinite
 KILLED: Final = "KILLED"  # was interrupted
+STOPPED: Final = "STOPPED"  # fell behind the others and was stopped early
 SKIPPED: Final = "SKIPPED"  # did not run in this sweep and has no result
-STATUSES: Final = (FINISHED, FAILED, DIVERGED, KILLED, SKIPPED)
+STATUSES: Final = (FINISHED, FAILED, DIVERGED, KILLED, STOPPED, SKIPPED)
+SUCCEEDED: Final = frozenset({FINISHED, STOPPED})
+"""The statuses that are as they should be."""
 
 Mode = Literal["max", "min"]
 
 _LARGER_IS_BETTER: Final = ("acc", "precision", "recall", "auc", "f1", "score", "samples_per_s")
 _NOT_METRICS: Final = frozenset({"step", "epoch", "time_s"})
-_PREFERRED: Final = ("val_accuracy", "val_loss")
+PREFERRED: Final = ("val_accuracy", "val_loss")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +103,7 @@ class CellResult:
         best: The best value of all repeats; NaN of none.
         test: The same metric on the test set over the finished repeats.
         test_metric: How that is called, or None if there is none.
-        failed: How many repeats did not finish.
+        failed: How many repeats neither finished nor were stopped early.
         records: The trials.
     """
 
@@ -124,6 +127,11 @@ class CellResult:
         if len(counts) == 1:
             return found[0]
         return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a repeat was stopped early."""
+        return any(record.status == STOPPED for record in self.records)
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -169,8 +177,8 @@ def resolve_metric(
     found = {name for record in records for name in (*record.final, *record.best)}
     known = sorted(found - _NOT_METRICS)
     if metric is None:
-        metric = next((name for name in _PREFERRED if name in known), None)
-        metric = metric or (known[0] if known else _PREFERRED[0])
+        metric = next((name for name in PREFERRED if name in known), None)
+        metric = metric or (known[0] if known else PREFERRED[0])
     elif known and metric not in known:
         listed = ", ".join(known)
         raise ExperimentError(f"metric: expected one of {listed}, got metric={metric!r}.")
@@ -183,8 +191,9 @@ def rank(
     """Return the combinations of parameters from the best to the worst mean over their repeats.
 
     Only finished trials count, each with its best value of the metric (its final value where there
-    is no best). Combinations without any come last, in the order of the records. Equal means share
-    a rank.
+    is no best). Combinations of which a repeat was stopped early come after the others: the mean
+    over those that were not is too good. Combinations without any finished trial come last, in the
+    order of the records. Equal means share a rank.
 
     Args:
         records: The trials, in any order.
@@ -197,7 +206,9 @@ def rank(
         cells.setdefault(_cell(record), []).append(record)
     results = [_cell_result(found, metric, direction) for found in cells.values()]
     sign = -1 if direction == "max" else 1
-    results.sort(key=lambda r: (r.value.n == 0, sign * r.value.mean if r.value.n else 0.0))
+    results.sort(
+        key=lambda r: (r.value.n == 0, r.is_cut, sign * r.value.mean if r.value.n else 0.0)
+    )
     return _with_ranks(results)
 
 
@@ -277,7 +288,7 @@ def _cell_result(found: Sequence[TrialRecord], metric: str, mode: Mode) -> CellR
         best=pick(finite) if finite else math.nan,
         test=spread(tested),
         test_metric=test_metric,
-        failed=len(found) - len(finished),
+        failed=sum(record.status not in SUCCEEDED for record in found),
         records=tuple(found),
     )
 
@@ -286,12 +297,16 @@ def _without_repeat(record: TrialRecord) -> str:
     return record.label.removesuffix(f"#{record.repeat}").rstrip() or record.label
 
 
+def _as_good(one: CellResult, other: CellResult) -> bool:
+    return (one.is_cut, one.value.mean) == (other.is_cut, other.value.mean)
+
+
 def _with_ranks(results: Sequence[CellResult]) -> list[CellResult]:
     ranked: list[CellResult] = []
     for place, result in enumerate(results, start=1):
         if not result.value.n:
             ranked.append(result)
-        elif ranked and ranked[-1].value.mean == result.value.mean:
+        elif ranked and _as_good(ranked[-1], result):
             ranked.append(replace(result, rank=ranked[-1].rank))
         else:
             ranked.append(replace(result, rank=place))

@@ -21,12 +21,14 @@ from ray.tune.search import Searcher
 from akid.cluster.resources import ClusterCapacity
 from akid.tuning.execute import Row
 from akid.tuning.failure import Failure, RetryPolicy
+from akid.tuning.halving import Halving
 from akid.tuning.ledger import OPEN, Ledger
 from akid.tuning.messages import (
     Abort,
     Close,
     Event,
     Failed,
+    FellBehind,
     Finished,
     Instruction,
     Interrupted,
@@ -87,6 +89,7 @@ def run_trials(
     policy: RetryPolicy | None = None,
     max_concurrent: int | None = None,
     left_in: Mapping[int, Path] | None = None,
+    halving: Halving | None = None,
 ) -> bool:
     """Practise all `trials` on the cluster that this process is connected to.
 
@@ -99,6 +102,7 @@ def run_trials(
         policy: Retries and limits.
         max_concurrent: At most so many trials at once; None for as many as there is room for.
         left_in: The folders in which an earlier sweep left trials that go on, by position.
+        halving: Says which trials fall behind; they are stopped. None lets all practise.
 
     Returns:
         Whether all trials came to their end; False after a Ctrl-C.
@@ -108,7 +112,14 @@ def run_trials(
     folder = folder.resolve()
     shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)  # of a sweep that was killed
     folders = TrialFolders(folder, trials, left_in or {})
-    stage = _Stage(trials, listener, folders, policy=policy, max_concurrent=max_concurrent)
+    stage = _Stage(
+        trials,
+        listener,
+        folders,
+        halving=halving,
+        policy=policy,
+        max_concurrent=max_concurrent,
+    )
     try:
         _tuner(stage, trials, capacity, name=name, folder=folder).fit()
     except KeyboardInterrupt:
@@ -152,9 +163,11 @@ class _Stage:
         listener: Listener,
         folders: TrialFolders,
         *,
+        halving: Halving | None,
         policy: RetryPolicy | None,
         max_concurrent: int | None,
     ) -> None:
+        self._halving = halving
         self._trials = trials
         self._listener = listener
         self._folders = folders
@@ -215,6 +228,8 @@ class _Stage:
             self.tell(Reported(index=index, attempt=number))
         if "outcome" in result or "crash" in result:
             self._ended.add((index, number))
+        if self._falls_behind(index, result["rows"]) and (index, number) not in self._ended:
+            self.tell(FellBehind(index=index, attempt=number))
         if "outcome" in result:
             self._outcomes[index] = result["outcome"]
             self.tell(Finished(index=index, attempt=number))
@@ -247,6 +262,9 @@ class _Stage:
         if not self._ledger.is_done:
             self.tell(Interrupted())
         return self.is_aborted
+
+    def _falls_behind(self, index: int, rows: Sequence[Row]) -> bool:
+        return self._halving is not None and self._halving.hear(self._trials[index].key, rows)
 
     def _fail(self, index: int, number: int, failure: Failure, error: str) -> None:
         self.tell(Failed(index=index, attempt=number, failure=failure, error=error))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from akid.cluster.resources import resource_faults
 from akid.errors import ExperimentError, GridError
+from akid.tuning.early_stopping import read_scheduler
 from akid.tuning.grid import plain_parameter_list
 from akid.tuning.limits import LIMITS, limit_faults
 
@@ -16,6 +17,7 @@ SETTINGS: Final = (
     "opt_paras_list",
     "repeat_times",
     "sample",
+    "scheduler",
     "gpu_num_per_instance",
     "cpu_num_per_instance",
     "metric",
@@ -62,6 +64,10 @@ def setting_faults(given: Mapping[str, Any]) -> list[ExperimentError]:
     ):
         text = f"sample: expected an int of at least 1 or None, got sample={sample!r}."
         faults.append(ExperimentError(text))
+    try:
+        read_scheduler(given.get("scheduler"))
+    except ExperimentError as error:
+        faults.append(error)
     limits = [ExperimentError(fault) for fault in limit_faults(given)]
     return [*faults, *limits, *_word_faults(given)]
 

@@ -13,12 +13,13 @@ from akid.cluster.connection import Cluster
 from akid.cluster.resources import ClusterCapacity
 from akid.tuning import mlflow_store, provenance, settling, trial_artifacts
 from akid.tuning import plan as planning
+from akid.tuning.early_stopping import read_scheduler
 from akid.tuning.experiment import Experiment
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
-from akid.tuning.results import TrialRecord
-from akid.tuning.rows import News, RowFile
+from akid.tuning.results import SUCCEEDED, TrialRecord
+from akid.tuning.rows import Left, News, RowFile
 from akid.tuning.spool import Spool, SpoolHead
 from akid.tuning.tracking import FOLDER_TAG, WHEN, TrialEnd, summary_of
 from akid.tuning.tracking_writer import TrackingWriter
@@ -27,6 +28,7 @@ from akid.tuning.trial import Trial
 if TYPE_CHECKING:
     from akid.tuning.board import Board
     from akid.tuning.execute import Row
+    from akid.tuning.halving import Halving
     from akid.tuning.worker import Outcome
 
 _MAX_TAG_CHARS: Final = 5000
@@ -157,7 +159,7 @@ class Sweep:
             requests,
             planning.by_key(known),
             rerun=self._options.rerun,
-            left=lambda run: RowFile(Path(run.folder), run.key).left() if run.folder else None,
+            left=_left,
             versions=provenance.deciding_versions(),
         )
         resources.check_feasible([planned.trial.request for planned in plan.trials], capacity)
@@ -197,6 +199,7 @@ class Sweep:
                     capacity=cluster.capacity,
                     policy=self.experiment.policy(),
                     max_concurrent=self._options.max_concurrent,
+                    halving=self._halving(plan),
                     left_in={at: Path(run.folder) for at, run in broken_off.items()},
                 )
         except BaseException:
@@ -215,6 +218,21 @@ class Sweep:
         }
         records = _records(plan, ended)
         return SweepOutcome(records=records, untracked=untracked, is_interrupted=not is_complete)
+
+    def _halving(self, plan: Plan) -> "Halving | None":
+        """Return what stops trials that fall behind, told of what earlier sweeps recorded."""
+        asha = read_scheduler(self.experiment.scheduler)
+        if asha is None:
+            return None
+        from akid.tuning.halving import Halving
+
+        halving = Halving(asha, metric=self.experiment.metric, mode=self.experiment.mode)
+        for planned in plan.trials:
+            goes_on = planned.left is not None or planned.action == "skip"
+            left = _left(planned.known) if goes_on and planned.known is not None else None
+            if left is not None:
+                halving.tell(planned.trial.key, left.rows)
+        return halving
 
 
 class _Conductor:
@@ -309,7 +327,7 @@ class _Conductor:
             texts={} if record.error is None else {"error.txt": record.error},
         )
         self._writer.end_trial(trial.index, _trial_end(record, usage))
-        self._progress.end(trial.label, finished=record.status == "FINISHED", summary=summary)
+        self._progress.end(trial.label, finished=record.status in SUCCEEDED, summary=summary)
 
     def _record(self, position: int, status: str) -> TrialRecord:
         trial = self._trials[position]
@@ -322,6 +340,11 @@ def _trial_end(record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
         summary={**usage, **summary_of(record.best, record.test, record.duration_s)},
         tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
     )
+
+
+def _left(run: KnownRun) -> Left | None:
+    """Return what a run left in its folder."""
+    return RowFile(Path(run.folder), run.key).left() if run.folder else None
 
 
 def _records(plan: Plan, ended: Mapping[int, TrialRecord]) -> list[TrialRecord]:

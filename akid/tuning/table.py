@@ -54,15 +54,17 @@ def plan_summary(plan: Plan) -> str:
     """Return the plan's counts as one line: trials, how many run, how many don't and why."""
     reasons = Counter(planned.reason for planned in plan.skipped if planned.same_as is None)
     done = sum(n for reason, n in reasons.items() if reason.startswith("finished in run"))
+    early = sum(n for reason, n in reasons.items() if reason.startswith("stopped early in run"))
     double = sum(planned.same_as is not None for planned in plan.trials)
     parts = [
         f"{len(plan.trials)} trials ({plan.experiment.extent})",
         f"{len(plan.to_run)} to run",
         f"{done} finished before",
     ]
-    left = len(plan.skipped) - done - double
+    left = len(plan.skipped) - done - early - double
     going_on = len(plan.broken_off)
     parts[1] += f" ({going_on} of them {'goes' if going_on == 1 else 'go'} on)" if going_on else ""
+    parts += [f"{early} stopped early before"] if early else []
     parts += [f"{double} the same as another"] if double else []
     parts += [f"{left} left out"] if left else []
     return f"{plan.experiment.name}: " + ", ".join(parts)

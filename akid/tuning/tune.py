@@ -20,6 +20,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
     debug: bool = False,
     *,
     sample: int | None = None,
+    scheduler: Mapping[str, Any] | None = None,
     name: str | None = None,
     metric: str | None = None,
     mode: str | None = None,
@@ -51,6 +52,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         debug: Whether to stop after the plan: nothing is trained, and each record tells what is
             known of its trial already.
         sample: How many combinations are tried, chosen and drawn at random; None for each once.
+        scheduler: What stops trials that fall behind, for example `{"name": "asha", "max_t": 27}`.
         name: The MLflow experiment; None for the name of the file in which `template` stands.
         metric: What results are ranked by; None for the validation accuracy or loss.
         mode: "max" or "min"; None follows from the metric's name.
@@ -88,6 +90,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         name=name,
         repeat_times=repeat_times,
         sample=sample,
+        scheduler=scheduler,
         gpu_num_per_instance=gpu_num_per_instance,
         cpu_num_per_instance=cpu_num_per_instance,
         metric=metric,

@@ -15,6 +15,7 @@ VENDORS = {
         "cluster/jobs.py",
         "cluster/storage.py",
         "tuning/board.py",
+        "tuning/halving.py",  # Tune's ASHA
         "tuning/run.py",
         "tuning/trial_group.py",
         "tuning/worker.py",

@@ -15,6 +15,7 @@ from akid.tuning.messages import (
     Close,
     Event,
     Failed,
+    FellBehind,
     Finished,
     Instruction,
     Interrupted,
@@ -31,7 +32,7 @@ SKIPPED = (5, 6)
 POLICY = RetryPolicy(
     bug=1, memory=1, lost=2, stalled=1, max_seconds=100, stall_s=30, stop_limit_s=10, abort_after=3
 )
-ENDED = {State.FINISHED, State.FAILED, State.DIVERGED, State.KILLED, State.SKIPPED}
+ENDED = {State.FINISHED, State.FAILED, State.DIVERGED, State.KILLED, State.STOPPED, State.SKIPPED}
 MOST_ATTEMPTS = 1 + 1 + 1 + 2 + 1  # the first, and a retry for each that the policy allows
 
 
@@ -109,6 +110,12 @@ class Executor(RuleBasedStateMachine):
         index, attempt = self.some_alive(data)
         self.under_way.append(Started(index=index, attempt=attempt))
         self.under_way.append(Reported(index=index, attempt=attempt))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def fall_behind(self, data: st.DataObject) -> None:
+        index, attempt = self.some_alive(data)
+        self.under_way.append(FellBehind(index=index, attempt=attempt))
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
@@ -481,3 +488,28 @@ def test_no_room_at_all_is_refused() -> None:
     """A sweep that could start nothing would wait for ever."""
     with pytest.raises(ExperimentError, match="got 0"):
         Ledger([0], max_concurrent=0)
+
+
+def test_a_trial_that_falls_behind_is_stopped_for_good() -> None:
+    """It is told to stop, by force if need be, and is not tried again."""
+    clerk = Clerk(2, stop_limit_s=10)
+    clerk.tell(Started(index=0, attempt=1))
+
+    assert clerk.tell(FellBehind(index=0, attempt=1)) == [Stop(index=0, attempt=1, why="behind")]
+    assert clerk.tell(FellBehind(index=0, attempt=1)) == []
+    (forced,) = clerk.tell(Tick(), after_s=11)
+    (closed,) = clerk.tell(Stopped(index=0, attempt=1))
+
+    assert forced == Stop(index=0, attempt=1, why="behind", at_once=True)
+    assert closed == Close(index=0, status="STOPPED", reason="fell behind the others")
+
+
+def test_a_trial_that_ends_before_it_is_stopped_has_finished() -> None:
+    """The order to stop came too late."""
+    clerk = Clerk()
+    clerk.tell(FellBehind(index=0, attempt=1))
+
+    (closed,) = clerk.tell(Finished(index=0, attempt=1))
+
+    assert isinstance(closed, Close)
+    assert closed.status == "FINISHED"

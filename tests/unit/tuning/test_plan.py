@@ -124,7 +124,7 @@ def test_a_new_value_runs_only_its_trials() -> None:
         ("KILLED", "killed before"),
         ("RUNNING", "interrupted before"),
         ("SCHEDULED", "interrupted before"),
-        ("STOPPED", "stopped before"),
+        ("PAUSED", "paused before"),
     ],
 )
 def test_what_did_not_finish_runs_again(status: str, reason: str) -> None:
@@ -248,6 +248,18 @@ def test_a_finished_run_wins_over_a_later_failure() -> None:
     assert chosen[TRIALS[1].key].status == "KILLED"
 
 
+def test_what_was_stopped_early_waits_until_it_is_asked_for() -> None:
+    """Then it goes on where it was."""
+    known = [run_of(TRIALS[0], "STOPPED"), run_of(TRIALS[1], "FAILED")]
+
+    assert planned(known).trials[0].reason == "stopped early in run ab12cd34"
+    assert planned(known).trials[0].action == "skip"
+    assert [t.index for t in planned(known, "failed").to_run] == [1]
+    assert [t.index for t in planned(known, "stopped", left=left_at(7)).to_run] == [0]
+    first = planned(known, "stopped", left=left_at(7)).trials[0]
+    assert first.reason == "stopped early at step 7: goes on"
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.sampled_from(STATUSES)), max_size=8),
     st.sampled_from(RERUNS),
@@ -255,11 +267,16 @@ def test_a_finished_run_wins_over_a_later_failure() -> None:
 def test_every_trial_is_planned_once(history: list[tuple[int, str]], rerun: str) -> None:
     """Whatever is known, no trial is lost, and the default runs exactly what has not finished."""
     known = [run_of(TRIALS[i], s, started_s=n) for n, (i, s) in enumerate(history)]
-    finished = {i for i, status in history if status == "FINISHED"}
+    chosen = by_key(known)
+    done = {
+        trial.index
+        for trial in TRIALS
+        if trial.key in chosen and chosen[trial.key].status in ("FINISHED", "STOPPED")
+    }
 
     plan = planned(known, rerun)
 
     assert [p.trial.index for p in plan.trials] == [0, 1, 2, 3]
     assert len(plan.to_run) + len(plan.skipped) == 4
     if rerun == "missing":
-        assert {t.index for t in plan.to_run} == {0, 1, 2, 3} - finished
+        assert {t.index for t in plan.to_run} == {0, 1, 2, 3} - done

@@ -111,7 +111,7 @@ def test_ranking_loses_no_trial_and_is_sorted(found: list[tuple[int, str, float]
     results = rank(records, "val_accuracy")
 
     assert sorted(r.index for result in results for r in result.records) == [*range(len(records))]
-    means = [result.value.mean for result in results if result.value.n]
+    means = [(not r.is_cut, r.value.mean) for r in results if r.value.n]
     assert means == sorted(means, reverse=True)
     ranks = [result.rank for result in results]
     assert ranks[: len(means)] == [1 + sum(m > mean for m in means) for mean in means]
@@ -218,3 +218,20 @@ def test_csv_has_the_documented_columns() -> None:
     ]  # fmt: skip
     assert (rows[0]["net.act"], rows[1]["net.act"]) == ("a,b", "")
     assert rows[1]["error"] == "ValueError: x"
+
+
+def test_a_combination_that_was_stopped_in_part_comes_after_the_whole_ones() -> None:
+    """The mean of the repeats that were not stopped is too good to be compared."""
+    records = [
+        record(0, 0.1, 0.9, status="STOPPED"),
+        record(1, 0.1, 0.99),
+        record(2, 0.2, 0.8),
+        record(3, 0.3, 0.7, status="STOPPED"),
+    ]
+
+    results = rank(records, "val_accuracy")
+
+    assert [result.label for result in results] == ["lr=0.2", "lr=0.1", "lr=0.3"]
+    assert [result.rank for result in results] == [1, 2, None]
+    assert [result.failed for result in results] == [0, 0, 0]
+    assert results[1].status == "1 STOPPED, 1 FINISHED"
