@@ -16,7 +16,8 @@ class DropoutLayer(Block):
     """Keep each value with a probability, scaled up so that the mean stays; identity in evaluation.
 
     It draws from a generator of its own, whose state is part of `state_dict`: a run that is resumed
-    draws what the undisturbed run would have drawn.
+    draws what the undisturbed run would have drawn. `torch.compile` can't take such a generator
+    into its graph: while training it cuts the graph here, and `fullgraph=True` is torch's error.
 
     Args:
         keep_prob: The probability to keep a value, above 0 and at most 1.

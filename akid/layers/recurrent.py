@@ -32,6 +32,9 @@ class RecurrentOptions(BlockOptions, total=False):
 class RecurrentLayer(Block):
     """The base of recurrent layers, around torch's own cells; the memory starts from zeros.
 
+    `torch.compile` leaves the cells out of its graph, so that `fullgraph=True` is an error of
+    torch's, unless `torch._dynamo.config.allow_rnn` is set.
+
     Args:
         out_channel_num: How many features the memory has.
         layer_num: How many layers are stacked, each reading the outputs of the one before.

@@ -102,3 +102,14 @@ def test_wrong_arguments_and_inputs_are_refused() -> None:
 def test_recurrent_layers_keep_the_layer_contract(check_layer, kind) -> None:
     """Copies, pickles, state, compilation and autocast work."""
     check_layer(lambda: kind(4), X)
+
+
+def test_a_recurrent_layer_is_one_graph_where_torch_allows_it() -> None:
+    """With torch's switch, fullgraph gives what the layer gives."""
+    layer = GRULayer(4)
+    expected = layer(X)
+    torch.compiler.reset()  # it remembers what it left out
+    with torch._dynamo.config.patch(allow_rnn=True):
+        compiled = torch.compile(layer, backend="eager", fullgraph=True)
+
+        assert torch.equal(compiled(X), expected)

@@ -3,11 +3,15 @@ import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from akid.core import seeding
 from akid.core.brain import Brain
@@ -20,8 +24,8 @@ from akid.sensing.sensor import FeedSensor
 from akid.training import checkpoint
 from akid.training.hooks import EarlyStopping
 from akid.training.kid import Kid
-from akid.training.kongfu import GradientDescentKongFu, MomentumKongFu
-from akid.training.kongfus import AdamKongFu
+from akid.training.kongfu import GradientDescentKongFu, KongFu, MomentumKongFu
+from akid.training.kongfus import AdagradKongFu, AdamKongFu, RMSPropKongFu
 
 MakeKid = Callable[..., Kid]
 
@@ -492,24 +496,36 @@ def test_a_checkpoint_of_any_step_goes_on_bit_for_bit(make_kid: MakeKid, tmp_pat
     assert_equal_bits(whole, resumed)
 
 
-@pytest.mark.parametrize("interrupted_at", range(1, 12, 3))
+@given(
+    interrupted_at=st.integers(1, 9),
+    kongfu=st.sampled_from([AdamKongFu, MomentumKongFu, RMSPropKongFu, AdagradKongFu]),
+    accumulate=st.integers(1, 3),
+    precision=st.sampled_from(["float32", "bfloat16", "float16"]),
+)
+@settings(
+    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_everything_at_once_goes_on_bit_for_bit(
-    make_kid: MakeKid, tmp_path: Path, interrupted_at: int
+    make_kid: MakeKid,
+    interrupted_at: int,
+    kongfu: type[KongFu],
+    accumulate: int,
+    precision: str,
 ) -> None:
-    """Averages, pieces, clipping, factors, a plateau, half precision and a rate set by a hook."""
+    """Averages, pieces, clipping, factors, a plateau, any precision and a rate set by a hook."""
 
     def demanding(**arguments: Any) -> Kid:
-        kongfu = AdamKongFu(
+        improving = kongfu(
             lr_scheme={"name": "plateau", "base_lr": 0.05, "patience": 1, "min_delta": 0.05},
             lr_factors={"ip1": 0.5},
             clip_norm=0.5,
-            accumulate=2,
+            accumulate=accumulate,
             moving_average_decay=0.9,
         )
         kid = make_kid(
-            kongfu=kongfu,
-            engine={"name": "single", "precision": "float16"},
-            max_epoch=4,
+            kongfu=improving,
+            engine={"name": "single", "precision": precision},
+            max_steps=10,
             val_log_step=1,
             patience=9,
             best_metric="val_loss",
@@ -518,18 +534,18 @@ def test_everything_at_once_goes_on_bit_for_bit(
         kid.hooks.on_batch_begin.append(lambda k: k.kongfu.set_lr(0.02) if k.step == 7 else None)
         return kid
 
-    whole, first = demanding(log_dir=tmp_path / "whole"), demanding()
-    expected = whole.practice()
-
     def break_off(kid: Kid) -> None:
         if kid.step == interrupted_at:
             raise KeyboardInterrupt
 
-    first.hooks.on_batch_begin.append(break_off)
-    with pytest.raises(KeyboardInterrupt):
-        first.practice()
-    resumed = demanding(continue_from_chk_point=True)
-    report = resumed.practice()
+    with TemporaryDirectory() as folder:
+        whole, first = demanding(save_chk_point=False), demanding(log_dir=folder)
+        expected = whole.practice()
+        first.hooks.on_batch_begin.append(break_off)
+        with suppress(KeyboardInterrupt):  # patience may have ended it before
+            first.practice()
+        resumed = demanding(log_dir=folder, continue_from_chk_point=True)
+        report = resumed.practice()
 
     assert_equal_bits(whole, resumed)
     assert (report.steps, report.best, report.test) == (
