@@ -13,11 +13,13 @@ from akid.commands import exit_codes
 from akid.errors import AkidError, ResourceError
 
 COMMANDS: Final[dict[str, str]] = {
+    "best": "name the best run, or export its trained brain",
     "compare": "compare an experiment's combinations",
     "deploy": "write the files that bring a cluster up",
     "diff": "say in what two runs differ",
     "gpus": "list the GPUs and who uses them",
     "plan": "say which trials would run, and why; the same as --dry-run",
+    "replay": "train a run again and see whether it gives the same",
     "show": "show a run",
     "submit": "sweep on a cluster as a Ray job",
     "sync": "send what the tracking store did not take",

@@ -47,7 +47,7 @@ def resume(
         journal.warning(f"no checkpoint of step {best.row['step']}, the best: forgets it")
         best.forget()
         return
-    best.keep_state(brain, _weights_validated(of_best))
+    best.keep_state(brain, weights_validated(of_best))
 
 
 class _Found(NamedTuple):
@@ -101,8 +101,11 @@ def _step_of(state: Mapping[str, Any]) -> int:
     return int(state["_extra_state"]["clock"]["step"])
 
 
-def _weights_validated(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the brain's tensors by name, with the averages in place of what was averaged."""
+def weights_validated(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the brain's tensors of a kid's state by name: those that validation saw.
+
+    Where weights were averaged, these are the averages.
+    """
     names = (name for name in state if name.startswith(_BRAIN))
     weights = {name.removeprefix(_BRAIN): state[name] for name in names}
     return {**weights, **state["kongfu._extra_state"]["averages"]}

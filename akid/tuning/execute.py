@@ -78,7 +78,7 @@ def practise(
     torch.set_num_threads(threads)
     seed_globals(seed)
     with seed_scope(seed):
-        kid = _checked(setup(), workers)
+        kid = checked(setup(), workers)
         if log_dir is not None:
             kid.log_dir = log_dir
         if on_row is not None:
@@ -104,7 +104,12 @@ def seed_globals(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _checked(kid: Any, workers: int | None) -> "Kid":
+def checked(kid: Any, workers: int | None = None) -> "Kid":
+    """Return what `setup` gave, which has to be a kid.
+
+    Raises:
+        ExperimentError: If it is something else, or its engine another than `workers` says.
+    """
     from akid.training.kid import Kid
 
     if not isinstance(kid, Kid):

@@ -70,7 +70,7 @@ class History:
         for run in ordered:
             combination = _combination(run)
             is_current = (
-                run.known.source_key == newest[combination].known.source_key
+                _program(run) == _program(newest[combination])
                 and run.known.key == seeds[combination, run.known.seed]
             )
             (current if is_current else outdated).append(run)
@@ -104,6 +104,11 @@ class History:
 
 def _combination(run: StoredRun) -> str:
     return literal(dict(sorted(run.columns.items())))
+
+
+def _program(run: StoredRun) -> tuple[str, str]:
+    """Return what all repeats of a combination share: their source and their data."""
+    return run.known.source_key, run.tags.get("akid.data", "")
 
 
 def _record(index: int, run: StoredRun) -> TrialRecord:

@@ -4,14 +4,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from akid.tuning import provenance
+from akid.tuning import own_code, owner, provenance
 
-_COMMIT: Final = "mlflow.source.git.commit"
-_SHOWN_COMMIT: Final = 10
+_OTHERS: Final = {
+    "akid's code": own_code.TAG,
+    "git commit": "mlflow.source.git.commit",
+}
+_GPUS: Final = "akid.gpu.names"
+_HOSTS: Final = ("akid.worker_host", owner.HOST)
+_DIRTY: Final = "akid.git.dirty"
+_SHOWN_CHARS: Final = 40
 
 
 def versions(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return what a run's tags say of the program: packages with their versions, and the commit.
+    """Return what a run's tags say of the program: packages with their versions, commit, GPU.
 
     >>> versions({"akid.version.torch": "2.13.0", "akid.seed": "0"})
     {'torch': '2.13.0'}
@@ -21,8 +27,9 @@ def versions(tags: Mapping[str, str]) -> dict[str, str]:
         for name, text in sorted(tags.items())
         if name.startswith(provenance.VERSION)
     }
-    if commit := tags.get(_COMMIT):
-        found["git commit"] = commit[:_SHOWN_COMMIT]
+    found |= {name: tags[tag][:_SHOWN_CHARS] for name, tag in _OTHERS.items() if tag in tags}
+    if gpus := tags.get(_GPUS):
+        found["GPU"] = ", ".join(sorted(set(gpus.split(", "))))
     return found
 
 
@@ -42,6 +49,32 @@ def mixed(runs: Iterable[Mapping[str, str]]) -> list[str]:
         for name, version in versions(tags).items():
             counts.setdefault(name, Counter())[version] += 1
     return [f"{name} {_listed(found)}" for name, found in counts.items() if len(found) > 1]
+
+
+def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return a text for each thing that may let a program come to something else now than then.
+
+    Args:
+        then: The tags of a run.
+        now: The tags that it would have now.
+
+    >>> changed({"akid.version.torch": "2.12.0"}, {"akid.version.torch": "2.13.0"})
+    ['torch: 2.12.0 then, 2.13.0 now']
+    """
+    old, new = ({**versions(tags), **_place(tags)} for tags in (then, now))
+    texts = [
+        f"{name}: {old[name]} then, {new.get(name, 'none')} now"
+        for name in old
+        if old[name] != new.get(name)
+    ]
+    if then.get(_DIRTY) == "True":
+        texts.append("the run's repository had changes that were not committed")
+    return texts
+
+
+def _place(tags: Mapping[str, str]) -> dict[str, str]:
+    host = next((tags[tag] for tag in _HOSTS if tag in tags), None)
+    return {} if host is None else {"host": host}
 
 
 def _listed(found: Counter[str]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from akid.cluster import machine
+from akid.tuning import own_code
 from akid.tuning.owner import Owner
 
 VERSION: Final = "akid.version."
@@ -39,6 +40,7 @@ def tags(source: Path | None, *, data_fingerprint: str = "") -> dict[str, str]:
         "akid.folder_of_command": str(Path.cwd()),
         **Owner.here().tags(),
         **{f"{VERSION}{name}": version for name, version in versions().items()},
+        own_code.TAG: own_code.fingerprint(),
     }
     if data_fingerprint:
         known["akid.data"] = data_fingerprint

@@ -1,4 +1,4 @@
-"""Run text: what a store has of a run, and in what two runs differ, as one reads it."""
+"""Run text: what a store has of a run, in what two runs differ, and what a replay gave."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from akid.tuning import parameter_text
 from akid.tuning.history import StoredRun
+from akid.tuning.replay import Replay, Verdict
 
 PROGRAM: Final = "trial.py"
 """The file of a run that has its rendered source."""
@@ -26,6 +27,7 @@ _SAID_ELSEWHERE: Final = frozenset(
 _OF_ONE_RUN: Final = frozenset({"akid.key", "akid.cell_key", "akid.source_key", "akid.folder"})
 _SHOWN_ID: Final = 8
 _WIDTH: Final = 120
+_LARGEST_WHOLE: Final = 1e15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +78,29 @@ def diff(first: Described, second: Described) -> str:
             f"source\n{_source_diff(first, second)}",
         ]
     )
+
+
+def replayed(run: StoredRun, outcome: Replay) -> str:
+    """Return for each metric of a replay whether it is equal to what was recorded."""
+    if outcome.error is not None:
+        same = "as recorded" if outcome.repeats(run.known) else f"recorded was {run.known.status}"
+        return f"the replay failed, {same}: {outcome.error}"
+    compared = [verdict for verdict in outcome.verdicts if not verdict.is_timing]
+    timings = [verdict for verdict in outcome.verdicts if verdict.is_timing]
+    equal = sum(verdict.is_equal for verdict in compared)
+    lines = [_aligned([["", "recorded", "replayed", ""], *map(_verdict_row, compared)])]
+    lines += [
+        f"not compared: {v.name} {_exactly(v.recorded)} then, {_exactly(v.replayed)} now"
+        for v in timings
+    ]
+    if run.known.status != "FINISHED":
+        lines.append(f"the recorded run is {run.known.status}, the replay finished")
+    return "\n".join([*lines, f"equal to the last digit: {equal} of {len(compared)} metrics"])
+
+
+def _verdict_row(verdict: Verdict) -> list[str]:
+    word = "equal" if verdict.is_equal else "DIFFERS"
+    return [verdict.name, _exactly(verdict.recorded), _exactly(verdict.replayed), word]
 
 
 def _head(run: StoredRun) -> list[list[str]]:
@@ -156,7 +181,8 @@ def _exactly(value: float | None) -> str:
     """Return a number with all of its digits; a whole one without a point."""
     if value is None:
         return ""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
+    is_whole = float(value).is_integer() and abs(value) < _LARGEST_WHOLE
+    return str(int(value)) if is_whole else repr(float(value))
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> str:

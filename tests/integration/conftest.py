@@ -90,10 +90,14 @@ class Place:
 
     def sweep(self, *arguments: object) -> Ran:
         """Run the command line in this process, on the tests' cluster."""
+        return self.command(*arguments, "--work-dir", self.folder / "akid_runs")
+
+    def command(self, *arguments: object) -> Ran:
+        """Run a command of `akid.sweep` in this process, on the folder's store."""
         from akid.sweep import main
 
         out, err = io.StringIO(), io.StringIO()
-        places = ["--tracking-uri", self.uri, "--work-dir", str(self.folder / "akid_runs")]
+        places = ["--tracking-uri", self.uri]
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main([*(str(argument) for argument in arguments), *places])
         sys.stdout.write(out.getvalue())  # pytest shows it when a test fails

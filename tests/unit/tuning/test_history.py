@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akid.tuning.history import History, StoredRun
@@ -49,6 +49,7 @@ def ids(found) -> list[str]:
     return [run.run_id for run in found]
 
 
+@settings(max_examples=30)
 @given(runs, st.randoms())
 def test_every_run_counts_once_or_is_left_out_for_one_reason(found, random) -> None:
     """In whatever order they come: a seed of a combination counts once, from one source."""
