@@ -15,6 +15,7 @@ from akid.sensing.jokers.flip import FlipJoker
 from akid.sensing.jokers.light import LightJoker
 from akid.sensing.jokers.mixup import MixupJoker
 from akid.sensing.jokers.resize import ResizeJoker
+from akid.sensing.jokers.resized_crop import ResizedCropJoker
 from akid.sensing.jokers.rotation import RotationJoker
 from akid.sensing.jokers.whiten import RescaleJoker, WhitenJoker
 from akid.testing.joker_contract import JokerContract
@@ -30,6 +31,7 @@ CASES = {
     "LightJoker": (LightJoker, WHOLE, True),
     "MixupJoker": (lambda: MixupJoker(3), WHOLE, True),
     "ResizeJoker": (lambda: ResizeJoker(6, 14), (6, 14), False),
+    "ResizedCropJoker": (lambda: ResizedCropJoker(6, 14), (6, 14), True),
     "RotationJoker": (lambda: RotationJoker(30.0), WHOLE, True),
     "RescaleJoker": (RescaleJoker, WHOLE, False),
     "WhitenJoker": (WhitenJoker, WHOLE, False),

@@ -20,6 +20,7 @@ from akid.sensing.datasets.digits import DigitsFeedSource
 from akid.sensing.datasets.fashion_mnist import FashionMNISTFeedSource
 from akid.sensing.datasets.image_folder import ImageFolderFeedSource
 from akid.sensing.datasets.mnist import MNISTFeedSource
+from akid.sensing.datasets.rotated_mnist import RotatedMNISTFeedSource
 from akid.sensing.datasets.synthetic import SyntheticFeedSource
 from akid.sensing.source import Source
 from akid.testing.source_contract import SourceContract
@@ -49,6 +50,14 @@ def cifar(folder: Path, kind: type, label_bytes: int) -> str:
         labels = (np.arange(8)[:, None] % 10).repeat(label_bytes, 1)
         pixels = random.integers(1, 256, (8, 3072))
         np.concatenate([labels, pixels], 1).astype(np.uint8).tofile(folder / name)
+    return str(folder)
+
+
+def amat(folder: Path) -> str:
+    for part, num in (("train_valid", 40), ("test", 10)):
+        pixels = np.random.default_rng(num).integers(1, 256, (num, 784)) / 255
+        table = np.column_stack([pixels, np.arange(num) % 10])
+        np.savetxt(folder / f"mnist_all_rotation_normalized_float_{part}.amat", table, fmt="%.4f")
     return str(folder)
 
 
@@ -86,6 +95,10 @@ CASES = {
     ),
     "MNISTFeedSource": (
         lambda folder: MNISTFeedSource(work_dir=idx(folder), scale=True, **SMALL),
+        (28, 28, 1),
+    ),
+    "RotatedMNISTFeedSource": (
+        lambda folder: RotatedMNISTFeedSource(work_dir=amat(folder), **SMALL),
         (28, 28, 1),
     ),
     "ImageFolderFeedSource": (

@@ -95,23 +95,6 @@ def test_exported_brains_predict_the_same(
     torch.testing.assert_close(program(inputs[0][:3]), brain(inputs, end_block=logits)[:3])
 
 
-@pytest.mark.parametrize(("kind", "options", "side_px", "channels"), SMALL[:1] + SMALL[5:6])
-def test_compiled_brains_compute_the_same(
-    kind, options, side_px: int, channels: int, batch
-) -> None:
-    """torch.compile traces a training step of a brain as one graph."""
-    inputs = batch(side_px, channels=channels)
-    brain = set_up(kind, options, inputs)
-    brain.keep_data = False
-    expected = copy.deepcopy(brain)(inputs)
-
-    torch.compile(brain, backend="aot_eager", fullgraph=True)(inputs)
-
-    torch.testing.assert_close(brain.data_loss, expected)
-    brain.data_loss.backward()
-    assert brain.get_filters()[0].grad is not None
-
-
 @kinds
 def test_summaries_count_what_is_trained(kind, options, side_px: int, channels: int, batch) -> None:
     """The rows' parameters sum up to the brain's."""

@@ -8,10 +8,18 @@ import pytest
 import torch
 
 from akid.errors import DataError, SetupError
+from akid.layers.group_softmax_loss import GroupSoftmaxWithLossLayer
 from akid.sensing.datasets import cifar_source
 from akid.sensing.datasets.cifar10 import Cifar10FeedSource
 from akid.sensing.datasets.cifar100 import Cifar100FeedSource
 from akid.sensing.whitening import Whitener
+
+
+def tree_records() -> np.ndarray:
+    """Return an image of each of 100 classes; class n is one of superclass 19 - n % 20."""
+    result = records(100, 2, 0)
+    result[:, 0], result[:, 1] = 19 - np.arange(100) % 20, np.arange(100)
+    return result
 
 
 def records(num: int, num_label_bytes: int, seed: int) -> np.ndarray:
@@ -109,7 +117,7 @@ def test_cifar100_serves_the_labels_that_are_asked_for(
 
 def test_an_unknown_kind_of_label_lists_the_known_ones() -> None:
     """Checked when the source is made."""
-    with pytest.raises(SetupError, match=r"\['fine', 'coarse', 'both'\].*'middle'"):
+    with pytest.raises(SetupError, match=r"'both', 'tree'\].*'middle'"):
         Cifar100FeedSource(label_kind="middle")
 
 
@@ -160,3 +168,34 @@ def test_the_real_pictures_are_read(real_data, monkeypatch: pytest.MonkeyPatch) 
     assert counts.tolist() == [5000] * 10
     assert source.arrays("test")[1][:8].tolist() == [3, 8, 8, 0, 6, 6, 1, 6]
     assert abs(float(source.arrays("test")[0].mean()) + 0.0235) < 1e-3
+
+
+def test_the_labels_of_a_tree_fit_the_group_softmax(tmp_path: Path) -> None:
+    """Superclass, class numbered by superclass, and one active slot in each group."""
+    for name in ("train.bin", "test.bin"):
+        tree_records().tofile(tmp_path / name)
+    source = Cifar100FeedSource(work_dir=str(tmp_path), label_kind="tree", num_train=90, num_val=10)
+
+    images, coarse, fine, vectors = source.arrays("test")
+
+    assert images.shape == (100, 32, 32, 3)
+    assert coarse.tolist() == [19 - n % 20 for n in range(100)]
+    assert fine.tolist() == [5 * (19 - n % 20) + n // 20 for n in range(100)]
+    groups = vectors.reshape(100, 20, 6)
+    assert (groups.sum(2) == 1).all()
+    own = groups[np.arange(100), coarse]
+    assert (own.argmax(1) == fine % 5).all()
+    assert (groups[..., 5].sum(1) == 19).all()
+    loss = GroupSoftmaxWithLossLayer(class_num=100, group_size=5)
+    logits = torch.full((100, 100), -50.0).scatter_(1, torch.tensor(fine)[:, None], 50.0)
+    assert loss([logits, torch.tensor(fine), torch.tensor(vectors)]).item() < 1e-6
+    assert loss.evals["accuracy"] == 1
+
+
+def test_a_tree_needs_all_classes(tmp_path: Path) -> None:
+    """Their superclasses are read from the file."""
+    for name in ("train.bin", "test.bin"):
+        tree_records()[:50].tofile(tmp_path / name)
+
+    with pytest.raises(DataError, match="20 superclasses of 5 classes each, got 50 pairs"):
+        Cifar100FeedSource(work_dir=str(tmp_path), label_kind="tree", num_train=9).arrays("test")
