@@ -1,12 +1,15 @@
 """What stands in the README and in the experiments does what it says."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from akid.sweep import main
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*/experiment.py"))
@@ -30,6 +33,44 @@ def test_the_experiment_of_the_readme_trains(place) -> None:
     accuracies = [run.data.metrics["best/val_accuracy"] for run in place.runs()]
     assert len(accuracies) == 2
     assert min(accuracies) > 0.8
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_tutorial_does_what_it_says(place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file of the page is written, every other snippet executed, every command run."""
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(python)?\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(place.folder)
+    told = {}
+    for kind, text in blocks:
+        if kind and text.startswith("# "):
+            place.write(text, text.split()[1])
+        elif kind:
+            exec(text, {})
+        else:
+            for command in text.splitlines():
+                arguments = shlex.split(command)[3:]
+                if arguments[0] == "compare":
+                    assert main([*arguments, "--tracking-uri", place.uri]) == 0, command
+                    continue
+                ran = place.sweep(*arguments)
+                assert ran.code == 0, command
+                told[command] = ran.out
+
+    assert len(told) >= 7
+    said = "\n".join(told.values())
+    assert "8 trials (2 repeats x 2 opts x 2 nets), 6 to run, 2 finished before" in said
+    assert "2 trials (1 repeats x 2 of 12 combinations)" in said
+    assert "6 trials (1 repeats x 6 draws from 2 combinations), 6 to run" in said
+    programs = [
+        (place.artifacts(run.info.run_id) / "trial.py").read_text(encoding="utf-8")
+        for run in place.runs("structure")
+    ]
+    assert [("DropoutLayer(keep" in p, "CollapseOutLayer(" in p) for p in programs] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 @pytest.mark.data
