@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from akid.core.block import Block
 from akid.core.system import System
@@ -84,7 +84,7 @@ def summarize(system: System, inputs: Any) -> Summary:
         raise SetupError(f"{system.label}: expected setup before a summary. Call setup(inputs).")
     twin = system.twin().eval()
     rows: dict[str, Row] = {}
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     for path, block in leaves(twin):
         _watch(path, block, counter, rows)
     with torch.no_grad(), counter:
@@ -99,6 +99,26 @@ def leaves(system: System, before: str = "") -> list[tuple[str, Block]]:
         path = f"{before}{block.name}"
         found += leaves(block, f"{path}/") if isinstance(block, System) else [(path, block)]
     return found
+
+
+def _of_attention(
+    queries: torch.Size, keys: torch.Size, values: torch.Size, *_: Any, **__: Any
+) -> int:
+    return int(sdpa_flop_count(queries, keys, values))  # type: ignore[no-untyped-call]
+
+
+def _of_cells(
+    inputs: torch.Size, weights: torch.Size, memory_weights: torch.Size, *_: Any, **__: Any
+) -> int:
+    steps_and_samples = inputs[0] * inputs[1]
+    return 2 * steps_and_samples * (weights.numel() + memory_weights.numel())
+
+
+_FORMULAS: Final = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _of_attention,  # noqa: SLF001
+    torch.ops.aten.mkldnn_rnn_layer: _of_cells,
+}
+"""What torch does not count by itself: attention and long short-term memory on a CPU."""
 
 
 def _watch(path: str, block: Block, counter: FlopCounterMode, rows: dict[str, Row]) -> None:

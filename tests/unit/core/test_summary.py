@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -6,6 +8,8 @@ from akid.core.block import Block
 from akid.core.brain import Brain
 from akid.core.judge import Judge
 from akid.errors import SetupError
+from akid.layers.attention import MultiHeadAttentionLayer
+from akid.layers.recurrent import GRULayer, LSTMLayer
 
 
 class Linear(Block):
@@ -103,3 +107,25 @@ def test_a_summary_needs_setup() -> None:
         made().summary()
     with pytest.raises(SetupError, match="expected setup before a summary"):
         made().summary(torch.rand(1, 3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "flops"),
+    [
+        # Projections of 5 places, each place with each, their mixture, the output's projection.
+        (lambda: MultiHeadAttentionLayer(2), 2 * 5 * 4 * 12 + 2 * 2 * 5 * 5 * 4 + 2 * 5 * 4 * 4),
+        (lambda: GRULayer(6), 5 * 2 * 3 * 6 * (4 + 6)),
+        (lambda: LSTMLayer(6), 5 * 2 * 4 * 6 * (4 + 6)),
+        (
+            lambda: LSTMLayer(6, layer_num=2, bidirectional=True),
+            2 * 5 * 2 * 4 * 6 * (4 + 6) + 2 * 5 * 2 * 4 * 6 * (12 + 6),
+        ),
+    ],
+)
+def test_attention_and_recurrent_layers_are_counted(layer: Callable[[], Block], flops: int) -> None:
+    """Their products are those of the formula, whatever kernel computes them."""
+    brain = Brain(name="brain")
+    brain.attach(layer())
+    brain.setup(torch.zeros(2, 5, 4))
+
+    assert brain.summary().flops == flops
