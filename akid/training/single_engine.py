@@ -40,7 +40,7 @@ class SingleEngine(Engine):
             `{"mode": "reduce-overhead"}`.
         channels_last: Whether images are laid out with the channels of a pixel side by side; the
             numbers are the same up to rounding. None means where it is mostly faster: on a CPU,
-            for batches of 32 images or more.
+            for batches of 32 images or more that have several channels.
 
     Attributes:
         team: Those who compute a step together with this engine, each a part of the batch.

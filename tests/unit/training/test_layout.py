@@ -39,12 +39,13 @@ def test_torch_takes_it_for_channels_last(channels: int) -> None:
 
 
 def test_it_is_chosen_for_large_batches_of_images_on_a_cpu() -> None:
-    """Small batches, other data and other devices keep their layout."""
+    """Small batches, one channel, other data and other devices keep their layout."""
     images = torch.zeros(layout.FEWEST_IMAGES, 3, 2, 2)
 
     assert layout.is_faster([images])
     assert not layout.is_faster([images[1:]])
     assert not layout.is_faster([images[:, 0]])
+    assert not layout.is_faster([images[:, :1]])
     assert not layout.is_faster([images.to("meta")])
 
 
