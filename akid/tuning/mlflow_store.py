@@ -1,5 +1,6 @@
 """The MLflow store: how it is named, opened, and how its errors are told."""
 
+import fcntl
 import gc
 import logging
 import os
@@ -70,7 +71,7 @@ def open_client(uri: str, *, for_writing: bool) -> "MlflowClient":
     _check_folder(uri)
     with translated(f"reach the tracking store uri={uri!r}"):
         _probe(uri, for_writing=for_writing)
-    with translated(f"open the tracking store uri={uri!r}"), _garbage_kept():
+    with translated(f"open the tracking store uri={uri!r}"), _garbage_kept(), _one_by_one(uri):
         from mlflow import MlflowClient
 
         for name, level in _LEVELS.items():
@@ -145,6 +146,26 @@ def _probe(uri: str, *, for_writing: bool) -> None:
 
         with suppress(error.HTTPError):  # whatever it answers, it is there
             request.urlopen(f"{uri}/health", timeout=_SERVER_TIMEOUT_S).close()  # noqa: S310
+
+
+@contextmanager
+def _one_by_one(uri: str) -> Iterator[None]:
+    """Let one process at a time make or upgrade a SQLite store: two at once spoil its tables.
+
+    Yields:
+        None.
+    """
+    file = sqlite_file(uri)
+    if file is None:
+        yield
+        return
+    folder = os.open(file.resolve().parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems can't lock a folder
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from akid.tuning.plan import KnownRun
 from akid.tuning.tracking import WHEN, Metrics, OpenRun, Tracker, TrialEnd, TrialStart
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 # The page of the experiment then opens on its runs, not on traces of language models.
 _EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}
@@ -61,10 +61,7 @@ class MlflowTracker(Tracker):
         if found is None:
             if not create:
                 return None
-            made: str = self._client.create_experiment(
-                name, _artifact_location(self.uri, name), tags=_EXPERIMENT_TAGS
-            )
-            return made
+            found = self._create_experiment(name)
         if found.lifecycle_stage != "active":
             raise TrackingError(
                 f"MlflowTracker: expected an active experiment, got {name!r}, which is deleted in"
@@ -72,6 +69,18 @@ class MlflowTracker(Tracker):
                 " or use --name."
             )
         return str(found.experiment_id)
+
+    def _create_experiment(self, name: str) -> "Experiment":
+        try:
+            self._client.create_experiment(
+                name, _artifact_location(self.uri, name), tags=_EXPERIMENT_TAGS
+            )
+        except Exception:
+            made = self._client.get_experiment_by_name(name)
+            if made is None:  # no other sweep has been faster
+                raise
+            return made
+        return self._client.get_experiment_by_name(name)
 
     @property
     def experiment_id(self) -> str:

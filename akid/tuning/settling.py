@@ -95,14 +95,19 @@ def send(tracker: Tracker, spool: Spool) -> Sent:
     )
 
 
-def close_left_open(tracker: Tracker) -> None:
+def close_left_open(tracker: Tracker, *, is_alone: bool = False) -> None:
     """Close the runs whose sweep is dead.
+
+    Args:
+        tracker: The store.
+        is_alone: Whether no other sweep of the experiment trains: then every trial's run that is
+            open was left so, also by a machine of whose processes nothing is known here.
 
     Raises:
         TrackingError: If the store can't be used.
     """
     for run in tracker.open_runs():
-        if provenance.may_be_alive(run.tags):
+        if provenance.may_be_alive(run.tags) and not (is_alone and run.is_trial):
             continue
         if run.is_trial:
             _close_trial(tracker, run)

@@ -1,5 +1,7 @@
 """Sweep: an experiment's plan, carried out on a cluster and kept in a tracking store."""
 
+import _thread
+import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ from akid.tuning import mlflow_store, provenance, settling, trial_artifacts
 from akid.tuning import plan as planning
 from akid.tuning.early_stopping import read_scheduler
 from akid.tuning.experiment import Experiment
+from akid.tuning.lock import SweepLock
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from akid.tuning.execute import Row
     from akid.tuning.halving import Halving
     from akid.tuning.worker import Outcome
+
+logger = logging.getLogger(__name__)
 
 _MAX_TAG_CHARS: Final = 5000
 
@@ -109,11 +114,16 @@ class Sweep:
             settling.settle(earlier, self._folder, uri=self._uri)
             plan = self._plan(capacity)
             if not plan.to_run:
-                return SweepOutcome(records=_records(plan, {}), untracked=[], is_interrupted=False)
+                return _nothing_to_do(plan)
             tracker = MlflowTracker(self._uri, self.experiment.name)
+            lock = stack.enter_context(self._lock(tracker))
+            settling.close_left_open(tracker, is_alone=True)
+            plan = self._plan(capacity)  # others may have trained since
+            if not plan.to_run:
+                return _nothing_to_do(plan)
             cluster = stack.enter_context(self._connect(capacity))
             storage.check_shared(self._options.folder.resolve())
-            return self._carry_out(plan, tracker, cluster)
+            return self._carry_out(plan, tracker, lock, cluster)
 
     def known_records(self) -> list[TrialRecord]:
         """Return a record of what is known of each trial, without training any."""
@@ -135,6 +145,15 @@ class Sweep:
         code = path.resolve().parent if path is not None else None
         joined = connection.connect(self._options.address, code=code, metadata=self._metadata())
         return stack.enter_context(joined).capacity
+
+    def _lock(self, tracker: MlflowTracker) -> SweepLock:
+        name = f"{self.experiment.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        return SweepLock(tracker, name, tags=self._tags(), on_lost=_give_up)
+
+    def _tags(self) -> dict[str, str]:
+        return provenance.tags(
+            self.experiment.path, data_fingerprint=self.experiment.data_fingerprint
+        )
 
     def _connect(self, capacity: ClusterCapacity) -> AbstractContextManager[Cluster]:
         return connection.connect(
@@ -165,17 +184,16 @@ class Sweep:
         resources.check_feasible([planned.trial.request for planned in plan.trials], capacity)
         return plan
 
-    def _carry_out(self, plan: Plan, tracker: MlflowTracker, cluster: Cluster) -> SweepOutcome:
+    def _carry_out(
+        self, plan: Plan, tracker: MlflowTracker, lock: SweepLock, cluster: Cluster
+    ) -> SweepOutcome:
         from akid.tuning import run
         from akid.tuning.board import Board
 
         trials = plan.to_run
         broken_off = plan.broken_off
-        tags = provenance.tags(
-            self.experiment.path, data_fingerprint=self.experiment.data_fingerprint
-        )
-        name = f"{self.experiment.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
-        parent_id = tracker.start_sweep(name, tags=tags)
+        tags = self._tags()
+        parent_id = lock.run_id
         head = SpoolHead(uri=self._uri, experiment=self.experiment.name, sweep=parent_id)
         folder = self._folder
         writer = TrackingWriter(tracker, spool=Spool(head.file(folder), head))
@@ -203,9 +221,11 @@ class Sweep:
                     left_in={at: Path(run.folder) for at, run in broken_off.items()},
                 )
         except BaseException:
+            lock.release()
             writer.end_sweep(status="FAILED", summary={})
             writer.close()
             raise
+        lock.release()
         counts = Counter(record.status for record in conductor.records.values())
         writer.end_sweep(
             status="FINISHED" if is_complete else "KILLED",
@@ -345,6 +365,16 @@ def _trial_end(record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
 def _left(run: KnownRun) -> Left | None:
     """Return what a run left in its folder."""
     return RowFile(Path(run.folder), run.key).left() if run.folder else None
+
+
+def _give_up(reason: str) -> None:
+    """End this sweep, as Ctrl-C does: its trials belong to another one now."""
+    logger.error("%s, so this one ends; its trials go on there", reason)
+    _thread.interrupt_main()
+
+
+def _nothing_to_do(plan: Plan) -> SweepOutcome:
+    return SweepOutcome(records=_records(plan, {}), untracked=[], is_interrupted=False)
 
 
 def _records(plan: Plan, ended: Mapping[int, TrialRecord]) -> list[TrialRecord]:
