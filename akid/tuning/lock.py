@@ -62,6 +62,7 @@ class SweepLock:
         timing: How long what takes.
 
     Attributes:
+        name: The sweep's name.
         run_id: The sweep's run.
 
     Raises:
@@ -78,7 +79,7 @@ class SweepLock:
         timing: LockTiming | None = None,
     ) -> None:
         self._tracker = tracker
-        self._name = name
+        self.name = name
         self._tags = {**tags, **_CLAIM}
         self._is_released = False
         self._on_lost = on_lost
@@ -89,7 +90,7 @@ class SweepLock:
         self._heart = threading.Thread(target=self._beat, name="akid lock", daemon=True)
 
     def __enter__(self) -> Self:
-        self.run_id = self._tracker.start_sweep(self._name, tags=self._tags)
+        self.run_id = self._tracker.start_sweep(self.name, tags=self._tags)
         self._heart.start()
         try:
             self._draw_ticket()

@@ -202,7 +202,7 @@ class Sweep:
         try:
             with (
                 open_progress(state, metric=self.experiment.metric) as progress,
-                Board(name, waiting=len(trials)) as board,
+                Board(lock.name, waiting=len(trials)) as board,
             ):
                 if cluster.dashboard_url:
                     progress.say(f"Ray dashboard: {cluster.dashboard_url}")
