@@ -121,7 +121,7 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Param
 
         if start.goes_on is not None:
-            return self._reopen(start.goes_on, tags={**start.tags, _PARENT: parent_id})
+            run_id = self._reopen(start.goes_on, tags={**start.tags, _PARENT: parent_id})
         with translated(f"open the run of trial {start.label!r} in {self.uri!r}"):
             run_id = run_id or self._create(start, parent_id)
             params = [Param(n, text) for n, text in start.params.items()]

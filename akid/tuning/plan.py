@@ -117,6 +117,22 @@ class Plan:
         }
 
     @property
+    def reopened(self) -> dict[int, KnownRun]:
+        """The earlier runs that are opened again, by the trial's place in `to_run`.
+
+        Those of trials that go on, and those that broke off before they had anything to say.
+        """
+        running = [planned for planned in self.trials if planned.action == "run"]
+        silent = {
+            position: planned.known
+            for position, planned in enumerate(running)
+            if planned.known is not None
+            and planned.known.status in _BROKE_OFF
+            and not planned.known.final
+        }
+        return {**silent, **self.broken_off}
+
+    @property
     def skipped(self) -> list[PlannedTrial]:
         """The trials that don't run."""
         return [planned for planned in self.trials if planned.action == "skip"]

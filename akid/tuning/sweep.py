@@ -191,7 +191,6 @@ class Sweep:
         from akid.tuning.board import Board
 
         trials = plan.to_run
-        broken_off = plan.broken_off
         tags = self._tags()
         parent_id = lock.run_id
         head = SpoolHead(uri=self._uri, experiment=self.experiment.name, sweep=parent_id)
@@ -207,7 +206,7 @@ class Sweep:
                 if cluster.dashboard_url:
                     progress.say(f"Ray dashboard: {cluster.dashboard_url}")
                 conductor = _Conductor(
-                    trials, broken_off, writer, progress, board, folder=folder, tags=tags
+                    trials, plan.reopened, writer, progress, board, folder=folder, tags=tags
                 )
                 is_complete = run.run_trials(
                     trials,
@@ -218,7 +217,7 @@ class Sweep:
                     policy=self.experiment.policy(),
                     max_concurrent=self._options.max_concurrent,
                     halving=self._halving(plan),
-                    left_in={at: Path(run.folder) for at, run in broken_off.items()},
+                    left_in={at: Path(run.folder) for at, run in plan.broken_off.items()},
                 )
         except BaseException:
             lock.release()
@@ -261,7 +260,7 @@ class _Conductor:
     def __init__(
         self,
         trials: Sequence[Trial],
-        broken_off: Mapping[int, KnownRun],
+        reopened: Mapping[int, KnownRun],
         writer: TrackingWriter,
         progress: Progress,
         board: "Board",
@@ -271,7 +270,7 @@ class _Conductor:
     ) -> None:
         self.records: dict[int, TrialRecord] = {}
         self._trials = trials
-        self._broken_off = broken_off
+        self._reopened = reopened
         self._writer = writer
         self._progress = progress
         self._board = board
@@ -288,7 +287,7 @@ class _Conductor:
         if position in self._open:
             return
         self._open.add(position)
-        run = self._broken_off.get(position)
+        run = self._reopened.get(position)
         folder = str((self._folder / trial.slug).resolve())
         self._writer.start_trial(
             trial,

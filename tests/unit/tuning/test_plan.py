@@ -84,6 +84,17 @@ def test_a_trial_that_broke_off_goes_on(status: str, result: dict | None, reason
     assert plan.broken_off == {1: run}
 
 
+def test_a_run_that_broke_off_without_a_word_is_opened_again() -> None:
+    """Its trial begins anew; one that has rows, but left nothing on disk, stays as it is."""
+    silent = run_of(TRIALS[0], "KILLED")
+    heard = replace(run_of(TRIALS[1], "KILLED"), final={"val_loss": 1.0})
+
+    plan = planned([silent, heard])
+
+    assert plan.reopened == {0: silent}
+    assert plan.broken_off == {}
+
+
 @pytest.mark.parametrize("status", ["FAILED", "DIVERGED", "FINISHED"])
 def test_what_came_to_an_end_does_not_go_on(status: str) -> None:
     """What failed begins anew: who runs it again has changed something that is not in its key."""
