@@ -235,6 +235,8 @@ def _parse(source: str, path: Path) -> tuple[ast.Module, CodeType]:
         tree = ast.parse(source, filename=str(path))
         return tree, compile(tree, str(path), "exec")
     except SyntaxError as error:
+        if error.lineno is None:  # the file as a whole, as with a null byte
+            raise ExperimentError(f"{path}: expected Python source, got: {error.msg}.") from error
         line = (error.text or "").rstrip("\n")
         raise ExperimentError(
             f"{path}, line {error.lineno}: expected Python, got: {error.msg}.\n"
@@ -248,7 +250,9 @@ def _execute(code: CodeType, path: Path) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "akid_experiment", "__file__": str(path)}
     try:
         exec(code, namespace)  # noqa: S102  the experiment is the user's own program
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         line = frames[-1].lineno if frames else None
         text = f"\n    {line} | {frames[-1].line}" if frames else ""
