@@ -5,6 +5,7 @@ A file that is called like a command is named by its path: `./compare`.
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -44,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_arguments(parser)
     options = parser.parse_intermixed_args(given[1:] if name else given)
     try:
-        return int(command.run(options))
+        code = int(command.run(options))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has read enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
+        return exit_codes.FAILED
     except ResourceError as error:
         return _refuse(error, exit_codes.RESOURCES)
     except AkidError as error:
@@ -52,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return exit_codes.INTERRUPTED
+    return code
 
 
 def _commands_explained() -> str:

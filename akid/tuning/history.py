@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from akid.tuning import provenance
 from akid.tuning.literal import literal
 from akid.tuning.plan import KnownRun, by_key
-from akid.tuning.results import TrialRecord
+from akid.tuning.results import KILLED, TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +44,12 @@ class StoredRun:
     def run_id(self) -> str:
         """How the store calls it."""
         return self.known.run_id
+
+    @property
+    def status(self) -> str:
+        """Its status; a run that is open though its sweep's process has died was killed."""
+        is_left_open = self.known.status == "RUNNING" and not provenance.may_be_alive(self.tags)
+        return KILLED if is_left_open else self.known.status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +128,7 @@ def _record(index: int, run: StoredRun) -> TrialRecord:
         opt_paras=_below("opt.", run.columns),
         seed=known.seed or 0,
         key=known.key,
-        status=known.status,
+        status=run.status,
         final=known.final,
         best=known.best,
         test=known.test,

@@ -83,7 +83,7 @@ def diff(first: Described, second: Described) -> str:
 def replayed(run: StoredRun, outcome: Replay) -> str:
     """Return for each metric of a replay whether it is equal to what was recorded."""
     if outcome.error is not None:
-        same = "as recorded" if outcome.repeats(run.known) else f"recorded was {run.known.status}"
+        same = "as recorded" if outcome.repeats(run.known) else f"recorded was {run.status}"
         return f"the replay failed, {same}: {outcome.error}"
     compared = [verdict for verdict in outcome.verdicts if not verdict.is_timing]
     timings = [verdict for verdict in outcome.verdicts if verdict.is_timing]
@@ -94,7 +94,7 @@ def replayed(run: StoredRun, outcome: Replay) -> str:
         for v in timings
     ]
     if run.known.status != "FINISHED":
-        lines.append(f"the recorded run is {run.known.status}, the replay finished")
+        lines.append(f"the recorded run is {run.status}, the replay finished")
     return "\n".join([*lines, f"equal to the last digit: {equal} of {len(compared)} metrics"])
 
 
@@ -111,7 +111,7 @@ def _head(run: StoredRun) -> list[list[str]]:
         ["run", run.run_id],
         ["experiment", run.experiment],
         ["sweep", run.parent_id or "none"],
-        ["status", f"{known.status}{took}, begun {began:%Y-%m-%d %H:%M:%S %z}"],
+        ["status", f"{run.status}{took}, begun {began:%Y-%m-%d %H:%M:%S %z}"],
     ]
 
 

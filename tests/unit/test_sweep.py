@@ -82,3 +82,14 @@ def test_neither_help_nor_a_plan_loads_what_trains(file) -> None:
     )
 
     assert done.stderr.split() == []
+
+
+def test_a_reader_that_has_read_enough_is_no_fault() -> None:
+    """As in `akid.sweep gpus | head`."""
+    command = [sys.executable, "-m", "akid.sweep", "gpus"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akid.tuning.history import History, StoredRun
+from akid.tuning.owner import Owner
 from akid.tuning.plan import KnownRun
 
 
@@ -102,3 +103,13 @@ def test_records_have_what_a_comparison_needs() -> None:
     assert (one.index, two.index) == (0, 1)
     assert one.columns == {"net.act.type": "relu", "opt.lr": 0.2}
     assert (two.run_id, two.seed, two.repeat, two.reused) == ("run1", 1, 1, True)
+
+
+def test_a_run_that_its_sweep_left_open_was_killed() -> None:
+    """One whose sweep's process lives is running."""
+    here = Owner.here()
+    living, dead = stored(0, status="RUNNING"), stored(1, seed=1, status="RUNNING")
+    gone = replace(here, pid=2**22 + 1)  # above what Linux gives out
+    runs = [replace(living, tags=here.tags()), replace(dead, tags=gone.tags())]
+
+    assert [record.status for record in History.of(runs).records()] == ["RUNNING", "KILLED"]
