@@ -36,20 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, or print what would be trained."""
     from akid.tuning import experiment
-    from akid.tuning.early_stopping import parse_scheduler
-    from akid.tuning.sweep import Sweep, SweepOptions
+    from akid.tuning.early_stopping import parse_named
+    from akid.tuning.search import sweep_of
+    from akid.tuning.sweep import SweepOptions
 
     _check_kept(options)
     described = experiment.load(options.file).with_overrides(
         settings=options.set,
         repeat_times=options.repeat,
         sample=options.sample,
-        scheduler=None if options.scheduler is None else parse_scheduler(options.scheduler),
+        search=None if options.search is None else parse_named(options.search),
+        scheduler=None if options.scheduler is None else parse_named(options.scheduler),
         gpu_num_per_instance=options.gpus_per_trial,
         name=options.name,
         seed=options.seed,
     )
-    sweep = Sweep(
+    sweep = sweep_of(
         described,
         SweepOptions(
             tracking_uri=options.tracking_uri,
@@ -118,6 +120,11 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="try N combinations at random; distributions are drawn anew for each",
+    )
+    group.add_argument(
+        "--search",
+        metavar="NAME[,KEY=VALUE]",
+        help="suggest combinations from earlier results: tpe, tpe,startup=10,batch=4, or none",
     )
     group.add_argument(
         "--scheduler",

@@ -62,10 +62,10 @@ def read_scheduler(value: object) -> Asha | None:
     return asha
 
 
-def parse_scheduler(text: str) -> dict[str, Any]:
-    """Return the setting that `--scheduler` writes down: `asha,max_t=9`, or `none`.
+def parse_named(text: str) -> dict[str, Any]:
+    """Return the setting that `--scheduler` or `--search` writes down: `asha,max_t=9`, or `none`.
 
-    >>> parse_scheduler("asha,max_t=9,time_attr=step"), parse_scheduler("none")
+    >>> parse_named("asha,max_t=9,time_attr=step"), parse_named("none")
     ({'name': 'asha', 'max_t': 9, 'time_attr': 'step'}, {'name': 'none'})
     """
     name, *parts = text.split(",")

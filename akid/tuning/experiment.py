@@ -15,7 +15,7 @@ from akid.errors import ExperimentError
 from akid.tuning.grid import Cell, Paras, override, parse_setting, plain_parameter_list
 from akid.tuning.identity import STATEMENT
 from akid.tuning.limits import TIMES, Limits
-from akid.tuning.sampling import Grid, sampled
+from akid.tuning.sampling import Grid, listed, sampled
 from akid.tuning.settings import (
     SETTINGS,
     fingerprint,
@@ -45,6 +45,8 @@ class Experiment(Limits):
         opt_paras_list: The optimisation parameters, one dict for each way to optimise.
         repeat_times: How often each combination is trained, each time with another seed.
         sample: How many combinations are tried, chosen and drawn at random; None for each once.
+        search: What suggests combinations (see `akid.tuning.searching`), or None.
+        suggested: The network and optimisation parameters that were suggested, or None.
         scheduler: What stops trials that fall behind (see `akid.tuning.early_stopping`), or None.
         gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial, or
             None.
@@ -66,6 +68,8 @@ class Experiment(Limits):
     opt_paras_list: Sequence[Paras] = ({},)
     repeat_times: int = 1
     sample: int | None = None
+    search: Mapping[str, Any] | None = None
+    suggested: Sequence[tuple[Paras, Paras]] | None = None
     scheduler: Mapping[str, Any] | None = None
     gpu_num_per_instance: GpuNumbers = None
     cpu_num_per_instance: float = 1
@@ -94,6 +98,8 @@ class Experiment(Limits):
     @cached_property
     def grid(self) -> Grid:
         """The combinations that are tried, with drawn values in the place of distributions."""
+        if self.suggested is not None:
+            return listed(self.suggested, len(self.net_paras_list) * len(self.opt_paras_list))
         return sampled(self.net_paras_list, self.opt_paras_list, seed=self.seed, sample=self.sample)
 
     @property
@@ -104,6 +110,10 @@ class Experiment(Limits):
     @property
     def extent(self) -> str:
         """What the trials are made of, in words: `3 repeats x 2 opts x 4 nets`."""
+        if self.suggested is not None:
+            return (
+                f"{self.repeat_times} repeats x {len(self.suggested)} of {self.sample} suggestions"
+            )
         return f"{self.repeat_times} repeats x {self.grid.extent}"
 
     def cells(self) -> Iterator[Cell]:
@@ -116,6 +126,7 @@ class Experiment(Limits):
         settings: Sequence[str] = (),
         repeat_times: int | None = None,
         sample: int | None = None,
+        search: Mapping[str, Any] | None = None,
         scheduler: Mapping[str, Any] | None = None,
         gpu_num_per_instance: GpuNumbers = None,
         name: str | None = None,
@@ -127,6 +138,7 @@ class Experiment(Limits):
             settings: What `--set` was given, for example `"opt.lr=0.1,0.2"`.
             repeat_times: `--repeat`.
             sample: `--sample`.
+            search: `--search`.
             scheduler: `--scheduler`.
             gpu_num_per_instance: `--gpus-per-trial`.
             name: `--name`.
@@ -142,6 +154,7 @@ class Experiment(Limits):
         changes: dict[str, Any] = {
             "repeat_times": repeat_times,
             "sample": sample,
+            "search": search,
             "scheduler": scheduler,
             "gpu_num_per_instance": gpu_num_per_instance,
             "name": name,

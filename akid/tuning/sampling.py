@@ -92,6 +92,22 @@ def sampled(
     return _grid(nets, opts, combinations, is_drawn=is_drawn)
 
 
+def listed(pairs: Sequence[tuple[Paras, Paras]], n_cells: int) -> Grid:
+    """Return the grid of these network and optimisation parameters, each combination once."""
+    nets, opts = {literal(net): net for net, _ in pairs}, {literal(opt): opt for _, opt in pairs}
+    net_places, opt_places = list(nets), list(opts)
+    combinations = dict.fromkeys(
+        (opt_places.index(literal(opt)), net_places.index(literal(net))) for net, opt in pairs
+    )
+    return Grid(
+        nets=tuple(nets.values()),
+        opts=tuple(opts.values()),
+        combinations=tuple(combinations),
+        n_cells=n_cells,
+        is_drawn=True,
+    )
+
+
 class _Items:
     """A parameter list, and the draws of its items."""
 

@@ -11,12 +11,14 @@ from akid.errors import ExperimentError, GridError
 from akid.tuning.early_stopping import read_scheduler
 from akid.tuning.grid import plain_parameter_list
 from akid.tuning.limits import LIMITS, limit_faults
+from akid.tuning.searching import read_search
 
 SETTINGS: Final = (
     "net_paras_list",
     "opt_paras_list",
     "repeat_times",
     "sample",
+    "search",
     "scheduler",
     "gpu_num_per_instance",
     "cpu_num_per_instance",
@@ -64,10 +66,11 @@ def setting_faults(given: Mapping[str, Any]) -> list[ExperimentError]:
     ):
         text = f"sample: expected an int of at least 1 or None, got sample={sample!r}."
         faults.append(ExperimentError(text))
-    try:
-        read_scheduler(given.get("scheduler"))
-    except ExperimentError as error:
-        faults.append(error)
+    for read, name in ((read_scheduler, "scheduler"), (read_search, "search")):
+        try:
+            read(given.get(name))
+        except ExperimentError as error:
+            faults.append(error)
     limits = [ExperimentError(fault) for fault in limit_faults(given)]
     return [*faults, *limits, *_word_faults(given)]
 

@@ -8,7 +8,8 @@ from akid.cluster.resources import GpuNumbers
 from akid.tuning import experiment
 from akid.tuning.grid import Paras
 from akid.tuning.results import TrialRecord
-from akid.tuning.sweep import Sweep, SweepOptions
+from akid.tuning.search import sweep_of
+from akid.tuning.sweep import SweepOptions
 
 
 def tune(  # noqa: PLR0917 (the documented signature)
@@ -20,6 +21,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
     debug: bool = False,
     *,
     sample: int | None = None,
+    search: Mapping[str, Any] | None = None,
     scheduler: Mapping[str, Any] | None = None,
     name: str | None = None,
     metric: str | None = None,
@@ -52,6 +54,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         debug: Whether to stop after the plan: nothing is trained, and each record tells what is
             known of its trial already.
         sample: How many combinations are tried, chosen and drawn at random; None for each once.
+        search: What suggests combinations from earlier results: `{"name": "tpe"}`.
         scheduler: What stops trials that fall behind, for example `{"name": "asha", "max_t": 27}`.
         name: The MLflow experiment; None for the name of the file in which `template` stands.
         metric: What results are ranked by; None for the validation accuracy or loss.
@@ -90,6 +93,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         name=name,
         repeat_times=repeat_times,
         sample=sample,
+        search=search,
         scheduler=scheduler,
         gpu_num_per_instance=gpu_num_per_instance,
         cpu_num_per_instance=cpu_num_per_instance,
@@ -110,5 +114,5 @@ def tune(  # noqa: PLR0917 (the documented signature)
         max_concurrent=max_concurrent,
         folder=Path(folder),
     )
-    sweep = Sweep(described, options)
+    sweep = sweep_of(described, options)
     return sweep.known_records() if debug else sweep.run().records

@@ -26,6 +26,7 @@ VENDORS = {
     },
     "mlflow": {"tuning/mlflow_reader.py", "tuning/mlflow_store.py", "tuning/mlflow_tracker.py"},
     "jinja2": {"cluster/deploy/render.py", "tuning/template.py"},
+    "optuna": {"tuning/suggestion.py"},
     "pynvml": {"cluster/nvml.py"},
     "matplotlib": {"observing/figures.py"},
 }
@@ -71,7 +72,8 @@ def test_the_driver_plans_without_torch_ray_and_mlflow(module: str) -> None:
     """Importing what plans a sweep loads none of the heavy packages."""
     code = (
         f"import sys, {module}; "
-        "sys.exit(' '.join({'torch', 'ray', 'mlflow', 'matplotlib'} & set(sys.modules)) or 0)"
+        "heavy = {'torch', 'ray', 'mlflow', 'matplotlib', 'optuna'}; "
+        "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 

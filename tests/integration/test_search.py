@@ -54,6 +54,26 @@ def test_only_draws_that_are_new_are_trained(place) -> None:
     assert {run.data.params["opt.lr"] for run in place.runs()} == {repr(rate) for rate in rates[1]}
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_search_goes_on_where_it_ended(place) -> None:
+    """The same command goes through the same rounds; a longer search begins with the shorter."""
+    law = "from akid import loguniform\nopt_paras_list = [{'lr': loguniform(1e-3, 1e-1)}]\n"
+    file = place.empty(law, lr='{{ opt_paras["lr"] }}')
+    tpe = ("--search", "tpe,startup=2,batch=1", "--json")
+
+    first = place.sweep(file, "--sample", 2, *tpe)
+    second = place.sweep(file, "--sample", 3, *tpe)
+    planned = place.sweep(file, "--sample", 3, *tpe[:2], "--dry-run")
+
+    rates = [[t["opt_paras"]["lr"] for t in json.loads(r.out)["trials"]] for r in (first, second)]
+    assert rates[1][:2] == rates[0]
+    assert len(set(rates[1])) == 3
+    assert [t["reused"] for t in json.loads(second.out)["trials"]] == [True, True, False]
+    assert [t["index"] for t in json.loads(second.out)["trials"]] == [0, 1, 2]
+    assert len(place.runs()) == 3
+    assert "3 of 3 suggestions), 0 to run, 3 finished before" in planned.out
+
+
 def test_no_rung_is_passed_over() -> None:
     """Rows that come together are compared one by one, a trial that is told again once."""
     from akid.tuning.early_stopping import Asha

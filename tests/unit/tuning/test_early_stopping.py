@@ -5,7 +5,7 @@ import re
 import pytest
 
 from akid.errors import ExperimentError
-from akid.tuning.early_stopping import Asha, parse_scheduler, read_scheduler
+from akid.tuning.early_stopping import Asha, parse_named, read_scheduler
 
 
 def test_names_and_defaults_are_those_of_tune() -> None:
@@ -38,9 +38,9 @@ def test_what_can_not_be_understood_is_refused(value: object, message: str) -> N
 
 def test_the_command_line_writes_it_in_one_word() -> None:
     """Numbers are numbers, words are words."""
-    setting = parse_scheduler("asha,max_t=27,time_attr=step,reduction_factor=3")
+    setting = parse_named("asha,max_t=27,time_attr=step,reduction_factor=3")
 
     assert read_scheduler(setting) == Asha(max_t=27, time_attr="step", reduction_factor=3)
-    assert read_scheduler(parse_scheduler("none")) is None
+    assert read_scheduler(parse_named("none")) is None
     with pytest.raises(ExperimentError, match="got ''"):
-        read_scheduler(parse_scheduler("asha,"))
+        read_scheduler(parse_named("asha,"))

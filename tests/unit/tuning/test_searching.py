@@ -1,0 +1,106 @@
+"""The setting `search`, and the rounds of suggestions."""
+
+from pathlib import Path
+
+import pytest
+
+from akid.errors import ExperimentError
+from akid.tuning.experiment import Experiment
+from akid.tuning.search import Search, sweep_of
+from akid.tuning.searching import Tpe, read_search
+from akid.tuning.space import choice, loguniform, qloguniform, qrandint, randint, uniform
+from akid.tuning.suggestion import Suggester
+from akid.tuning.sweep import Sweep, SweepOptions
+from akid.tuning.template import Template
+
+NETS = [{"w": 1}, {"w": qrandint(4, 12, 4), "act": choice(["relu", {"size": randint(2, 4)}])}]
+OPTS = [{"lr": loguniform(1e-4, 1.0), "decay": [uniform(0, 1)]}]
+
+
+def suggester(seed: int = 0, nets: list = NETS) -> Suggester:
+    return Suggester(nets, OPTS, seed=seed, startup=4)
+
+
+def searched(seed: int, rounds: int = 12) -> list[float]:
+    """Return the rates that are suggested where the best is 0.01."""
+    found, rates = suggester(seed, [{}]), []
+    for _ in range(rounds):
+        pairs = found.ask(4)
+        rates += [opt["lr"] for _, opt in pairs]
+        found.tell([abs(opt["lr"] - 0.01) for _, opt in pairs])
+    return rates
+
+
+def test_a_setting_is_read_or_refused() -> None:
+    assert read_search({"name": "tpe", "startup": 3}) == Tpe(startup=3, batch=4)
+    assert read_search(None) is None
+    assert read_search({"name": "none"}) is None
+    for wrong in ("tpe", {"name": "cma"}, {"name": "tpe", "batch": 0}, {"name": "tpe", "size": 1}):
+        with pytest.raises(ExperimentError, match=r"search: expected None or .* got search="):
+            read_search(wrong)
+
+
+def test_equal_seeds_and_results_give_equal_suggestions() -> None:
+    """So a search needs no memory besides its trials."""
+    assert searched(1, 4) == searched(1, 4)
+    assert searched(1, 1) != searched(2, 1)
+
+
+def test_suggestions_come_closer_to_what_is_good() -> None:
+    """The last ones are nearer to the best rate than the random ones of the begin."""
+    rates = searched(0)
+
+    assert (
+        sorted(abs(r - 0.01) for r in rates[-16:])[8] < sorted(abs(r - 0.01) for r in rates[:16])[8]
+    )
+
+
+def test_every_law_is_kept() -> None:
+    """Conditional parameters are suggested where they stand."""
+    found = suggester()
+    for _ in range(5):
+        pairs = found.ask(4)
+        for net, opt in pairs:
+            assert net["w"] in (1, 4, 8, 12)
+            assert net.get("act", "relu") == "relu" or net["act"]["size"] in (2, 3)
+            assert 1e-4 <= opt["lr"] <= 1
+            assert 0 <= opt["decay"][0] <= 1
+        found.tell([None, 1.0, 2.0, None])
+
+
+def test_what_optuna_has_not_is_refused() -> None:
+    with pytest.raises(ExperimentError, match=r"expected one of uniform, .* got qloguniform"):
+        suggester(nets=[{"w": qloguniform(1, 8, 1)}]).ask(1)
+
+
+def test_the_plan_ends_where_results_are_needed(tmp_path: Path) -> None:
+    """Only the random begin is known before anything is trained."""
+    template = Template('def setup():\n    return {{ opt_paras["lr"] }}\n', "file.py")
+    experiment = Experiment(
+        name="x",
+        template=template,
+        opt_paras_list=OPTS,
+        search={"name": "tpe", "startup": 3, "batch": 2},
+        sample=7,
+        gpu_num_per_instance=0,
+    )
+    options = SweepOptions(tracking_uri=f"sqlite:///{tmp_path}/none.db", folder=tmp_path)
+
+    plan = sweep_of(experiment, options).plan()
+
+    assert len(plan.to_run) == 3
+    assert plan.experiment.extent == "1 repeats x 3 of 7 suggestions"
+
+
+def test_a_search_needs_a_number_and_known_trials(tmp_path: Path) -> None:
+    """What is wrong is told before anything starts."""
+    template = Template("def setup():\n    return 1\n", "file.py")
+    whole = Experiment(name="x", template=template)
+    endless = Experiment(name="x", template=template, search={"name": "tpe"})
+    again = Experiment(name="x", template=template, search={"name": "tpe"}, sample=3)
+
+    assert type(sweep_of(whole, SweepOptions())) is Sweep
+    with pytest.raises(ExperimentError, match="--sample N"):
+        sweep_of(endless, SweepOptions())
+    with pytest.raises(ExperimentError, match="expected --rerun missing"):
+        Search(again, SweepOptions(rerun="all"))
