@@ -17,6 +17,7 @@ from ray.train.torch import TorchTrainer
 from torch import Tensor
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from akid.cluster.interface import interface_of
 from akid.core import seeding
 from akid.sensing.sensor import FeedSensor
 from akid.training.engine import EngineParts
@@ -25,6 +26,7 @@ from akid.training.kid import Kid
 from akid.training.single_engine import SingleEngine
 from akid.training.team import ProcessTeam
 
+_GLOO_INTERFACE: Final = "GLOO_SOCKET_IFNAME"
 _MEETING_LIMIT: Final = timedelta(seconds=60)
 
 
@@ -141,10 +143,13 @@ class GroupWorker:
 def _standing_at(place: Place) -> Iterator[None]:
     """Tell torch where this process stands, as torchrun does: alone with the GPU that it sees.
 
+    Gloo is told to speak from the address by which Ray knows this machine: by itself it takes that
+    of the host's name, which may be one that other machines do not reach.
+
     Yields:
         None.
     """
-    told = {
+    told: dict[str, object] = {
         "RANK": place.rank,
         "WORLD_SIZE": place.num_workers,
         "LOCAL_RANK": 0,
@@ -153,6 +158,9 @@ def _standing_at(place: Place) -> Iterator[None]:
         "MASTER_PORT": place.port,
         "TORCHELASTIC_USE_AGENT_STORE": True,  # the chief has opened the meeting point already
     }
+    interface = interface_of(ray.util.get_node_ip_address())
+    if interface is not None and _GLOO_INTERFACE not in os.environ:
+        told[_GLOO_INTERFACE] = interface
     os.environ.update({name: str(value) for name, value in told.items()})
     try:
         yield

@@ -201,6 +201,24 @@ def test_a_folder_that_a_machine_does_not_see_is_told(hosts, place, tmp_path) ->
     assert hosts.address(1) in err
 
 
+def test_two_workers_of_a_trial_lie_on_two_machines(hosts, place) -> None:
+    """Neither machine has room for both; they reach each other by the addresses that Ray knows."""
+    file = place.empty(
+        after="from akid.training import engine\n"
+        'kid.engine = engine.get({"name": "data_parallel", "num_gpu": 2})'
+    )
+    sweep = hosts.sweep(file, "--tracking-uri", place.uri, "--work-dir", place.folder / "akid_runs")
+    try:
+        out, err = sweep.communicate(timeout=120)
+    finally:
+        sweep.kill()
+    sys.stdout.write(out)
+    sys.stderr.write(err)
+
+    assert sweep.returncode == 0
+    assert [run.info.status for run in place.runs()] == ["FINISHED"]
+
+
 def test_a_lost_machine_costs_no_trial(hosts, place) -> None:
     """A machine is killed, another is cut off; the sweep ends complete on those that are left.
 
