@@ -23,6 +23,7 @@ _CLIENT_SETTINGS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_ENABLE_DB_SDK": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _LEVELS: Final = {
     "mlflow": logging.WARNING,
@@ -71,7 +72,7 @@ def open_client(uri: str, *, for_writing: bool) -> "MlflowClient":
     _check_folder(uri)
     with translated(f"reach the tracking store uri={uri!r}"):
         _probe(uri, for_writing=for_writing)
-    with translated(f"open the tracking store uri={uri!r}"), _garbage_kept(), _one_by_one(uri):
+    with translated(f"open the tracking store uri={uri!r}"), _loading(), _one_by_one(uri):
         from mlflow import MlflowClient
 
         for name, level in _LEVELS.items():
@@ -169,11 +170,26 @@ def _one_by_one(uri: str) -> Iterator[None]:
 
 
 @contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """Load MLflow inside without garbage collections, and set it aside from later ones.
+def garbage_kept() -> Iterator[None]:
+    """Make very many objects inside, none of them garbage, without looking for any.
 
-    Half a million objects come with MLflow, none of them garbage; looking through them again and
-    again takes a quarter of the time that it takes to load them.
+    Else looking through them again and again takes more time than making them.
+
+    Yields:
+        None.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Load MLflow inside, and set its half a million objects aside from later collections.
 
     Yields:
         None.
@@ -181,14 +197,9 @@ def _garbage_kept() -> Iterator[None]:
     if "mlflow" in sys.modules:
         yield
         return
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with garbage_kept():
         yield
-    finally:
         gc.freeze()
-        if was_enabled:
-            gc.enable()
 
 
 def _root(error: BaseException) -> BaseException:

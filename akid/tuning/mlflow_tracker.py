@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from akid.errors import RefusedError, TrackingError
 from akid.tuning.mlflow_reader import known_run
-from akid.tuning.mlflow_store import may_exist, open_client, sqlite_file, translated
+from akid.tuning.mlflow_store import garbage_kept, may_exist, open_client, sqlite_file, translated
 from akid.tuning.plan import KnownRun
 from akid.tuning.tracking import WHEN, Metrics, OpenRun, Tracker, TrialEnd, TrialStart
 
@@ -221,7 +221,7 @@ class MlflowTracker(Tracker):
         """Yield the runs of the experiment for which a condition holds, newest first."""
         token: str | None = None
         while self._experiment_id is not None:
-            with translated(f"read the runs in {self.uri!r}"):
+            with translated(f"read the runs in {self.uri!r}"), garbage_kept():
                 page = self._client.search_runs(
                     [self._experiment_id],
                     filter_string=condition,

@@ -2,6 +2,7 @@
 # ruff: noqa: F821 (holes of the template)
 
 import json
+import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -141,7 +142,9 @@ def test_each_trial_is_a_child_run_with_its_parameters(tuned, shared_place) -> N
         assert tags["mlflow.parentRunId"] == parent.info.run_id
         assert tags["akid.key"] == record.key
         assert tags["akid.version.torch"]
-        assert tags["akid.driver_host"]
+        assert tags["akid.driver_host"] == tags["akid.worker_host"] == socket.gethostname()
+        assert (tags["akid.threads"], tags["akid.cpus"], tags["akid.gpus"]) == ("1", "1", "0")
+        assert tags["akid.command"]
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics["trials/finished"] == 4
 

@@ -44,7 +44,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(events, st.integers(0, 4000))
 def test_nothing_that_counts_is_dropped(given_events, max_bytes) -> None:
     """Other events, the order, and each trial's last values stay; what remains fits if it can."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from akid.errors import TrackingError
 from akid.testing.memory_tracker import MemoryTracker
 from akid.testing.tracker_contract import make_trial
+from akid.tuning import delivery
 from akid.tuning.spool import Spool, SpoolHead
 from akid.tuning.tracking import Metrics, TrialEnd
 from akid.tuning.tracking_writer import TrackingWriter
@@ -53,8 +54,9 @@ def test_neighbouring_rows_of_a_trial_become_one_batch(tmp_path) -> None:
         assert ([row["step"] for row in run.rows], run.status) == ([0, 1, 2], "FINISHED")
 
 
-def test_what_the_store_does_not_take_is_tried_again_before_the_end(tmp_path) -> None:
+def test_what_the_store_does_not_take_is_tried_again_before_the_end(tmp_path, monkeypatch) -> None:
     """For as long as there is patience."""
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE_S", 0.01)
     tracker = SulkyTracker()
     writer = make_writer(tracker, tmp_path, patience_s=20.0)
     writer.start_trial(make_trial(0), tags={})
