@@ -6,6 +6,7 @@ A file that is called like a command is named by its path: `./compare`.
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -54,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error, exit_codes.RESOURCES)
     except AkidError as error:
         return _refuse(error, exit_codes.USAGE)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        return exit_codes.INTERRUPTED
+        return exit_codes.of_signal(getattr(interrupt, "signum", signal.SIGINT))
     return code
 
 

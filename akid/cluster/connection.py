@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ _RAY_SETTINGS: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Resuming is the plan's work, so Tune's own state need not be written every few seconds.
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    # The sweep hears the signals itself.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     # Placement groups are asked for ahead of their trials; more than a few only load the scheduler.
     "TUNE_MAX_PENDING_TRIALS_PG": "8",
@@ -91,16 +95,17 @@ def connect(
         os.environ.setdefault(name, value)
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if is_connected():
-        yield Cluster(capacity=_capacity(), dashboard_url=None)
+        yield Cluster(capacity=capacity(), dashboard_url=None)
         return
-    if address is None:
-        dashboard = _start(metadata or {}, num_cpus=num_cpus, num_gpus=num_gpus)
-    else:
-        dashboard = _join(address, code, metadata or {})
+    with _own_signals():
+        if address is None:
+            dashboard = _start(metadata or {}, num_cpus=num_cpus, num_gpus=num_gpus)
+        else:
+            dashboard = _join(address, code, metadata or {})
     try:
         with HeadWatch(_dead_processes) if address is None else nullcontext():
             yield Cluster(
-                capacity=_capacity(),
+                capacity=capacity(),
                 dashboard_url=f"http://{dashboard}" if dashboard else None,
             )
     finally:
@@ -111,6 +116,31 @@ def is_connected() -> bool:
     """Whether this process is connected to a cluster already; Ray is not loaded to find out."""
     ray = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
+
+
+def capacity() -> ClusterCapacity:
+    """Return the machines of the cluster that this process is connected to."""
+    import ray
+
+    return ClusterCapacity(
+        nodes=tuple(
+            Node(
+                cpus=node["Resources"].get("CPU", 0.0),
+                gpus=node["Resources"].get("GPU", 0.0),
+                name=node["NodeManagerHostname"],
+            )
+            for node in ray.nodes()
+            if node["Alive"]
+        )
+    )
+
+
+def free() -> ClusterCapacity:
+    """Return what is free of all machines together, as one machine."""
+    import ray
+
+    found = ray.available_resources()
+    return ClusterCapacity(nodes=(Node(cpus=found.get("CPU", 0.0), gpus=found.get("GPU", 0.0)),))
 
 
 def _start(
@@ -175,23 +205,23 @@ def _dead_processes() -> list[str]:
     return [] if node is None else [kind for kind, _ in node.dead_processes()]
 
 
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the program's signals while Ray starts, which takes SIGTERM for itself.
+
+    The cluster's processes don't end with the terminal: the driver ends them in its own time.
+    """
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # children inherit it
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
+
+
 def _end() -> None:
     import ray
 
     ray.shutdown()
-
-
-def _capacity() -> ClusterCapacity:
-    import ray
-
-    return ClusterCapacity(
-        nodes=tuple(
-            Node(
-                cpus=node["Resources"].get("CPU", 0.0),
-                gpus=node["Resources"].get("GPU", 0.0),
-                name=node["NodeManagerHostname"],
-            )
-            for node in ray.nodes()
-            if node["Alive"]
-        )
-    )

@@ -17,6 +17,8 @@ HEAD: Final = frozenset({"gcs_server", "raylet"})
 """The processes without which a cluster can't go on, as Ray calls them."""
 
 _LOOK_S: Final = 0.5
+_INTERRUPTS: Final = 3
+_INSIST_S: Final = 1.0
 
 
 @final
@@ -55,5 +57,12 @@ class HeadWatch:
                     " go on from their last checkpoint.",
                     " and ".join(died),
                 )
-                _thread.interrupt_main()
+                self._insist()
+                return
+
+    def _insist(self) -> None:
+        """Interrupt until the program leaves the cluster: a sweep takes the first for a wish."""
+        for _ in range(_INTERRUPTS):
+            _thread.interrupt_main()
+            if self._has_ended.wait(_INSIST_S):
                 return

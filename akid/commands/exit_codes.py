@@ -10,5 +10,10 @@ INTERRUPTED: Final = 130
 
 EXPLAINED: Final = (
     "Exit codes: 0 all trials finished, 1 some failed, 2 wrong usage or experiment,"
-    " 3 resources that can't be had, 130 interrupted."
+    " 3 resources that can't be had, 129 terminal closed, 130 interrupted, 143 terminated."
 )
+
+
+def of_signal(signum: int) -> int:
+    """Return the code of a sweep that a signal ended, as shells count."""
+    return 128 + signum

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -98,7 +99,9 @@ def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
         table.print_results(records, metric=metric, mode=mode)
         print(f"\n{sweep.where()}")
     if outcome.is_interrupted:
-        return exit_codes.INTERRUPTED
+        return exit_codes.of_signal(outcome.signum or signal.SIGINT)
+    if outcome.lacks_resources:
+        return exit_codes.RESOURCES
     return (
         exit_codes.FINISHED
         if all(r.status in results.SUCCEEDED for r in records)

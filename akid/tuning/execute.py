@@ -22,6 +22,10 @@ Row: TypeAlias = dict[str, float]
 SetupFunction: TypeAlias = Callable[[], Any]
 
 
+class ToldToStop(Exception):  # noqa: N818 (it is no fault)
+    """A kid has ended its practice because it was told to; it has written a checkpoint."""
+
+
 def load_setup(source: str, *, name: str) -> SetupFunction:
     """Execute the rendered `source` in a module of its own and return its `setup`.
 
@@ -51,6 +55,7 @@ def practise(
     on_row: Callable[[Row], None] | None = None,
     resume: bool = False,
     workers: int | None = None,
+    is_to_stop: Callable[[], bool] | None = None,
 ) -> "Report":
     """Call `setup`, let the kid that it returns practise, and return the kid's report.
 
@@ -62,11 +67,14 @@ def practise(
         log_dir: Where the kid's log and checkpoints go; None leaves it to the kid.
         on_row: Called with each row that the kid records, as it is recorded.
         resume: Whether to go on from the newest checkpoint below `log_dir`, if there is one.
-
+        is_to_stop: Asked before each batch; when it says yes, the kid writes a checkpoint of the
+            very step, if it writes any, and practice ends. A kid on workers is asked when a row
+            was recorded, and its last checkpoint counts.
         workers: How many workers wait for the kid, 0 where it is to practise in this process; None
             if both is right.
 
     Raises:
+        ToldToStop: If `is_to_stop` said yes.
         ExperimentError: If `setup` returns something else than a Kid, or one whose engine is
             another than `workers` says.
         DivergedError: If the loss becomes NaN or infinite.
@@ -83,6 +91,8 @@ def practise(
             kid.log_dir = log_dir
         if on_row is not None:
             _listen(kid, on_row)
+        if is_to_stop is not None:
+            _heed(kid, is_to_stop)
         kid.setup()
         return kid.practice(continue_from_chk_point=True) if resume else kid.practice()
 
@@ -136,3 +146,22 @@ def _listen(kid: "Kid", on_row: Callable[[Row], None]) -> None:
     tell = Onlooker[Any](lambda speaking: on_row(dict(speaking.last_row)))
     kid.hooks.on_train_log_step.append(tell)
     kid.hooks.on_val_log_step.append(tell)
+
+
+def _heed(kid: "Kid", is_to_stop: Callable[[], bool]) -> None:
+    """Let the kid end between two batches: a stop of its own would validate, and change numbers."""
+
+    def end_if_told(kid: "Kid") -> None:
+        if not is_to_stop():
+            return
+        if kid.save_chk_point and not kid.engine.is_elsewhere:
+            kid.save_checkpoint()
+        raise ToldToStop(f"{kid.label} was told to stop at step {kid.step}")
+
+    if not kid.engine.is_elsewhere:
+        kid.hooks.on_batch_begin.append(end_if_told)
+        return
+    from akid.training.hooks import Onlooker
+
+    kid.hooks.on_train_log_step.append(Onlooker[Any](end_if_told))
+    kid.hooks.on_val_log_step.append(Onlooker[Any](end_if_told))

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from akid.errors import ExperimentError
+from akid.tuning.stall import START_S
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
@@ -20,6 +21,7 @@ class Failure(StrEnum):
     LOST = "lost"  # the worker or its machine went away
     STALLED = "stalled"  # it reported nothing for too long
     TIMEOUT = "timeout"  # it took longer than it may
+    UNPLACED = "unplaced"  # no machine had room for it, or no process came up
     DIVERGED = "diverged"  # its loss became NaN or infinite
 
 
@@ -27,6 +29,7 @@ _BY_CLASS_NAME: Final = {
     "DivergedError": Failure.DIVERGED,
     "OutOfMemoryError": Failure.MEMORY,
     "MemoryError": Failure.MEMORY,
+    "MemoryKilledError": Failure.MEMORY,
     "ActorDiedError": Failure.LOST,
     "ActorUnavailableError": Failure.LOST,
     "NodeDiedError": Failure.LOST,
@@ -53,6 +56,7 @@ class RetryPolicy:
         longest_pause_s: The longest pause.
         max_seconds: How long a trial may run, over all attempts; None for ever.
         stall_s: How long a trial may report nothing; None for ever.
+        start_s: How much longer it may take to its first report.
         wait_s: How long a trial may wait for what no machine has any more, or for a process that
             does not come up; None for ever.
         stop_limit_s: How long a trial may take to end when it is told to, before force, and after.
@@ -74,6 +78,7 @@ class RetryPolicy:
     longest_pause_s: float = 60.0
     max_seconds: float | None = None
     stall_s: float | None = None
+    start_s: float = START_S
     wait_s: float | None = 300.0
     stop_limit_s: float = 15.0
     abort_after: int = 3
@@ -88,7 +93,7 @@ class RetryPolicy:
         ]
         faults += [
             f"RetryPolicy: expected {name} above 0 seconds, got {name}={getattr(self, name)!r}."
-            for name in (*times, "stop_limit_s")
+            for name in (*times, "start_s", "stop_limit_s")
             if getattr(self, name) is not None and not getattr(self, name) > 0
         ]
         if faults:

@@ -94,6 +94,7 @@ class _Entry:
     alone: bool = False
     started_s: float = 0.0
     heard_s: float = 0.0
+    has_reported: bool = False
     spent_s: float = 0.0
     due_s: float = 0.0  # when a retry begins, or when a stop is given up
     why: Why | None = None
@@ -165,6 +166,10 @@ class Ledger:
         """Return where a trial is."""
         return self._entries[index].state
 
+    def starting(self) -> list[Start]:
+        """Return the attempts that have not begun."""
+        return [_start(entry) for entry in self._entries.values() if entry.state is State.STARTING]
+
     def counts(self) -> dict[State, int]:
         """Return how many trials are in each state."""
         found = Counter(entry.state for entry in self._entries.values())
@@ -196,8 +201,7 @@ class Ledger:
             case Started():
                 self._begin(entry)
             case Reported():
-                self._begin(entry)
-                entry.heard_s = self._now_s
+                self._note_sign(entry)
             case Finished():
                 self._close(entry, FINISHED, "")
             case Failed(failure=failure, error=error):
@@ -214,6 +218,14 @@ class Ledger:
                 pass  # it is told to stop already
             case Stopped():
                 self._fail(entry, Failure.LOST)
+
+    def _note_sign(self, entry: _Entry) -> None:
+        """Note a sign of life; after the first one the trial has less time."""
+        self._begin(entry)
+        is_first = not entry.has_reported
+        entry.heard_s, entry.has_reported = self._now_s, True
+        if is_first:
+            self._watch(entry)
 
     def _begin(self, entry: _Entry) -> None:
         if entry.state is State.STARTING:
@@ -238,7 +250,8 @@ class Ledger:
             return
         tried = f" after {used} {'retry' if used == 1 else 'retries'}" if used else ""
         self._close(entry, FAILED, f"{failure}{tried}")
-        self._note_failure(f"{failure}: {likeness(entry.error)}")
+        if failure is not Failure.UNPLACED:  # which says nothing of the trial
+            self._note_failure(f"{failure}: {likeness(entry.error)}")
 
     def _note_failure(self, likeness_: str) -> None:
         """End the sweep when the first trials have all failed alike."""
@@ -321,10 +334,16 @@ class Ledger:
         if entry.state is not State.RUNNING:
             return None
         limits = [
-            entry.heard_s + self._policy.stall_s if self._policy.stall_s else None,
+            self._stall_limit_s(entry),
             self._timeout_s(entry),
         ]
         return min((limit for limit in limits if limit is not None), default=None)
+
+    def _stall_limit_s(self, entry: _Entry) -> float | None:
+        if self._policy.stall_s is None:
+            return None
+        start_s = 0.0 if entry.has_reported else self._policy.start_s
+        return entry.heard_s + self._policy.stall_s + start_s
 
     def _timeout_s(self, entry: _Entry) -> float | None:
         if self._policy.max_seconds is None:
@@ -372,11 +391,9 @@ class Ledger:
             entry.attempt += 1
             entry.state = State.STARTING
             entry.started_s = self._now_s
-            self._out.append(
-                Start(
-                    index=entry.index,
-                    attempt=entry.attempt,
-                    resume=entry.resume,
-                    alone=entry.alone,
-                )
-            )
+            entry.has_reported = False
+            self._out.append(_start(entry))
+
+
+def _start(entry: _Entry) -> Start:
+    return Start(index=entry.index, attempt=entry.attempt, resume=entry.resume, alone=entry.alone)

@@ -29,7 +29,8 @@ class Limits:
         retries: How often it is tried again after other failures, by their kind: "lost", "memory"
             and "stalled". What is left out has its default.
         max_seconds: How long a trial may run, over all attempts; None for ever.
-        stall_seconds: How long a trial may report nothing, from its start on; None for ever.
+        stall_seconds: How long a trial may report nothing, and a minute more before its first
+            report; then it is restarted from its last checkpoint. None for ever.
         wait_seconds: How long a trial may wait for what no machine of the cluster has any more, or
             for a process that does not come up; None for ever.
         abort_after: After so many trials have failed alike and none has finished, the sweep ends; 0

@@ -10,7 +10,7 @@ FILE_NAME: Final = "output.log"
 
 @contextmanager
 def kept_in(file: Path) -> Iterator[None]:
-    """Write what this process prints inside the `with` block to `file`, line by line.
+    """Append what this process prints inside the `with` block to `file`, line by line.
 
     So nothing is lost when the process dies. There is no file if nothing was printed.
 
@@ -19,7 +19,7 @@ def kept_in(file: Path) -> Iterator[None]:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stream = stack.enter_context(file.open("w", encoding="utf-8", buffering=1))
+        stream = stack.enter_context(file.open("a", encoding="utf-8", buffering=1))
         stack.enter_context(redirect_stdout(stream))
         stack.enter_context(redirect_stderr(stream))
         try:

@@ -28,6 +28,7 @@ class SweepState:
         known: Trials that an earlier sweep had finished.
         rows: The last row of each running trial, by label.
         durations_s: How long the trials took that have ended.
+        waits_for: What is waited for when nothing begins; empty otherwise.
     """
 
     waiting: int
@@ -37,6 +38,7 @@ class SweepState:
     running: dict[str, float] = field(default_factory=dict)
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
     durations_s: list[float] = field(default_factory=list)
+    waits_for: str = ""
 
     @property
     def total(self) -> int:
@@ -81,6 +83,8 @@ class SweepState:
         head = f"{done}/{self.total} done{known}, {len(self.running)} running"
         parts = [f"{head}, {self.waiting} waiting, {self.failed} failed"]
         parts += [f"{label}: {_shown(row, metric)}" for label, row in list(self.rows.items())[:2]]
+        if self.waits_for:
+            parts.append(self.waits_for)
         left_s = self.seconds_left(now_s)
         if left_s is not None and (self.running or self.waiting):
             parts.append(f"about {math.ceil(left_s)} s left")
@@ -109,6 +113,12 @@ class Progress(ABC):
         """Say what a trial has reported."""
         self._state.hear(label, rows)
         self._changed()
+
+    def wait(self, what: str) -> None:
+        """Say what is waited for; empty when that is over."""
+        self._state.waits_for = what
+        if what:
+            self.say(what)
 
     def end(self, label: str, *, finished: bool, summary: str) -> None:
         """Say how a trial has ended."""

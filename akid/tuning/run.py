@@ -9,6 +9,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -16,13 +17,17 @@ import ray
 from ray import tune
 from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from akid.cluster.resources import ClusterCapacity
+from akid.cluster import connection
+from akid.cluster.resources import ClusterCapacity, ResourceRequest
+from akid.tuning.ending import Ending
 from akid.tuning.execute import Row
-from akid.tuning.failure import Failure, RetryPolicy
+from akid.tuning.failure import Failure, RetryPolicy, class_names, classify
 from akid.tuning.halving import Halving
-from akid.tuning.ledger import OPEN, Ledger
+from akid.tuning.ledger import OPEN, Ledger, State
+from akid.tuning.memory_kill import taken_for_an_actors_death
 from akid.tuning.messages import (
     Abort,
     Close,
@@ -39,18 +44,32 @@ from akid.tuning.messages import (
     Stopped,
     Tick,
 )
+from akid.tuning.orders import StopOrders
 from akid.tuning.results import FINISHED
+from akid.tuning.stall import DRIVER_WAITS_S
 from akid.tuning.trial import Trial
 from akid.tuning.trial_folders import TrialFolders
-from akid.tuning.worker import RESUMES, TRIAL_INDEX, Outcome, TrialCrash, TrialWorker
+from akid.tuning.waiting import LOOK_INTERVAL_S, GivenUp, Scene, Waiting
+from akid.tuning.worker import (
+    ATTEMPT,
+    RESUMES,
+    STOPPED,
+    TRIAL_INDEX,
+    Outcome,
+    TrialCrash,
+    TrialWorker,
+)
 
 _TUNE_FOLDER: Final = ".tune"
-_ATTEMPT: Final = "akid_attempt"
 _ALONE: Final = "akid_alone"
 _LOST: Final = (
     "its process ended without a Python error: too little memory, a crash in native code and a call"
     " of os._exit do that; what it printed is in output.log."
 )
+_MEMORY: Final = "its process was ended by Ray, because the machine's memory did not suffice."
+_ENDS: Final = "the sweep ends: running trials write a checkpoint; Ctrl-C again ends them at once"
+_STALLED: Final = "stalled, it reported nothing for too long; its stacks are in output.log"
+_NOTHING: Final = ClusterCapacity(nodes=())
 _QUIET_LOGGERS: Final = ("ray.tune", "ray.train", "ray.air")
 
 
@@ -78,6 +97,9 @@ class Listener(Protocol):
     def on_abort(self, reason: str) -> None:
         """The sweep ends early."""
 
+    def on_wait(self, what: str) -> None:
+        """Nothing begins, because of this; empty when that is over."""
+
 
 def run_trials(
     trials: Sequence[Trial],
@@ -90,6 +112,7 @@ def run_trials(
     max_concurrent: int | None = None,
     left_in: Mapping[int, Path] | None = None,
     halving: Halving | None = None,
+    ending: Ending | None = None,
 ) -> bool:
     """Practise all `trials` on the cluster that this process is connected to.
 
@@ -103,6 +126,7 @@ def run_trials(
         max_concurrent: At most so many trials at once; None for as many as there is room for.
         left_in: The folders in which an earlier sweep left trials that go on, by position.
         halving: Says which trials fall behind; they are stopped. None lets all practise.
+        ending: The signals that end the sweep; None where nobody hears them.
 
     Returns:
         Whether all trials came to their end; False after a Ctrl-C.
@@ -112,16 +136,30 @@ def run_trials(
     folder = folder.resolve()
     shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)  # of a sweep that was killed
     folders = TrialFolders(folder, trials, left_in or {})
+    orders = folder / _TUNE_FOLDER / name / "orders"
+    needs = _Needs(trials, capacity)
     stage = _Stage(
         trials,
         listener,
         folders,
         halving=halving,
-        policy=policy,
+        needs=needs,
+        orders=StopOrders(orders),
+        ending=ending or Ending(),
+        policy=policy or RetryPolicy(),
         max_concurrent=max_concurrent,
     )
+    worker = tune.with_parameters(
+        TrialWorker,
+        trials=tuple(trials),
+        folder=str(folder),
+        orders=str(orders),
+        stall_s=policy.stall_s if policy is not None else None,
+    )
+    worker = tune.with_resources(worker, needs.placement)
     try:
-        _tuner(stage, trials, capacity, name=name, folder=folder).fit()
+        with taken_for_an_actors_death():
+            _tuner(stage, worker, trials, name=name, folder=folder).fit()
     except KeyboardInterrupt:
         stage.tell(Interrupted())
     finally:
@@ -131,13 +169,13 @@ def run_trials(
 
 
 def _tuner(
-    stage: "_Stage", trials: Sequence[Trial], capacity: ClusterCapacity, *, name: str, folder: Path
+    stage: "_Stage", worker: Any, trials: Sequence[Trial], *, name: str, folder: Path
 ) -> tune.Tuner:
-    worker = tune.with_parameters(TrialWorker, trials=tuple(trials), folder=str(folder))
     return tune.Tuner(
-        tune.with_resources(worker, _resources(trials, capacity)),
+        worker,
         tune_config=tune.TuneConfig(
             search_alg=_Attempts(stage),
+            scheduler=_Order(stage),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=_named(trials),
@@ -147,7 +185,7 @@ def _tuner(
             name=name,
             storage_path=str(folder / _TUNE_FOLDER),
             verbose=0,
-            stop=_AbortStopper(stage),
+            stop=_EndStopper(stage),
             callbacks=[_Ear(stage)],
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
@@ -164,21 +202,34 @@ class _Stage:
         folders: TrialFolders,
         *,
         halving: Halving | None,
-        policy: RetryPolicy | None,
+        needs: "_Needs",
+        orders: StopOrders,
+        ending: Ending,
+        policy: RetryPolicy,
         max_concurrent: int | None,
     ) -> None:
         self._halving = halving
         self._trials = trials
+        self._needs = needs
+        self._waiting = Waiting(policy.wait_s)
+        self._look_s = 0.0
+        self._controller: Any = None
+        self._orders = orders
+        self._ending = ending
+        self._wishes = 0
         self._listener = listener
         self._folders = folders
-        self._ledger = Ledger(range(len(trials)), policy=policy, max_concurrent=max_concurrent)
+        self._ledger = Ledger(
+            range(len(trials)), policy=_later(policy), max_concurrent=max_concurrent
+        )
         self._unheard: deque[Event] = deque()
         self._due: deque[Start] = deque()
         self._attempts: dict[int, TuneTrial] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._stopping: set[tuple[int, int]] = set()
         self._ended: set[tuple[int, int]] = set()
-        self.is_aborted = False
+        self._dropped: set[tuple[int, int]] = set()
+        self._is_aborted = False
         self.tell(Tick())
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -192,11 +243,63 @@ class _Stage:
             for instruction in self._ledger.handle(self._unheard.popleft(), time.monotonic()):
                 self._carry_out(instruction)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do, though Tune may still hold attempts."""
+        return self._ledger.is_done
+
     def tick(self) -> None:
-        """Give the ledger the time, when it wants it."""
+        """Give the ledger the time, when it wants it, and the user's wish to end."""
+        while self._wishes < self._ending.wishes():
+            self._wishes += 1
+            if self._wishes == 1:
+                self._listener.on_abort(_ENDS)
+            self.tell(Interrupted())
+        now_s = time.monotonic()
         wake_s = self._ledger.wake_s
-        if wake_s is not None and wake_s <= time.monotonic():
+        if wake_s is not None and wake_s <= now_s:
             self.tell(Tick())
+        if now_s >= self._look_s:
+            self._look_s = now_s + LOOK_INTERVAL_S
+            self._look(now_s)
+
+    def know(self, controller: Any) -> None:
+        """Take note of what carries the attempts out."""
+        self._controller = controller
+
+    def _look(self, now_s: float) -> None:
+        """See what is waited for, tell it once, and give up what has been waited for too long."""
+        waiting = self._ledger.starting()
+        needs = {start.index: self._needs.of(start.index, alone=start.alone) for start in waiting}
+        n_running = self._ledger.counts().get(State.RUNNING, 0)
+        scene = Scene(
+            needs=list(dict.fromkeys(needs.values())),
+            all_=connection.capacity() if waiting else _NOTHING,
+            free=connection.free() if waiting and not n_running else _NOTHING,
+            n_running=n_running,
+            n_starting=self._n_processes(),
+        )
+        before = self._waiting.text
+        for given_up in self._waiting.judge(scene, now_s):
+            self._give_up(given_up, {s.index: s.attempt for s in waiting}, needs)
+        if self._waiting.text != before:
+            self._listener.on_wait(self._waiting.text)
+
+    def _give_up(
+        self,
+        given_up: GivenUp,
+        attempts: Mapping[int, int],
+        needs: Mapping[int, ResourceRequest],
+    ) -> None:
+        for index, number in attempts.items():
+            if given_up.need is None or needs[index] == given_up.need:
+                self._drop(index, number)
+                self._fail(index, number, Failure.UNPLACED, given_up.error)
+
+    def _n_processes(self) -> int:
+        """Return how many processes have their resources, whether they are up or not."""
+        manager = getattr(self._controller, "_actor_manager", None)
+        return 0 if manager is None else int(manager.num_live_actors)
 
     def next_attempt(self) -> dict[str, Any] | str | None:
         """Return the next attempt as Tune's config; None if none is due, or that none comes."""
@@ -205,7 +308,7 @@ class _Stage:
             start = self._due.popleft()
             return {
                 TRIAL_INDEX: start.index,
-                _ATTEMPT: start.attempt,
+                ATTEMPT: start.attempt,
                 _ALONE: start.alone,
                 RESUMES: self._folders.prepare(start),
             }
@@ -214,6 +317,9 @@ class _Stage:
     def begin(self, attempt: TuneTrial) -> None:
         """Note that an attempt has its actor."""
         index, number = _place(attempt)
+        if (index, number) in self._dropped:
+            _kill(attempt)
+            return
         self._attempts[index] = attempt
         self._listener.on_start(index)
         self.tell(Started(index=index, attempt=number))
@@ -235,6 +341,9 @@ class _Stage:
             self.tell(Finished(index=index, attempt=number))
         if "crash" in result:
             crash: TrialCrash = result["crash"]
+            if crash.kind == STOPPED:
+                self._tell_stopped(index, number)
+                return
             error = crash.traceback_text or crash.message
             self._fail(index, number, Failure(crash.kind), error)
 
@@ -244,24 +353,27 @@ class _Stage:
         if (index, number) in self._ended:
             return
         if (index, number) in self._stopping:
-            self.tell(Stopped(index=index, attempt=number))
+            self._tell_stopped(index, number)
             return
-        file = attempt.error_file
-        known = Path(file).read_text(encoding="utf-8").strip().splitlines() if file else []
-        self._fail(index, number, Failure.LOST, "\n".join([_LOST, *known[-1:]]))
+        error = attempt.get_pickled_error()
+        known = str(error).strip() if error is not None else ""
+        if classify(class_names(error)) is Failure.MEMORY:
+            self._fail(index, number, Failure.MEMORY, f"{_MEMORY}\n{known}")
+        else:
+            self._fail(index, number, Failure.LOST, "\n".join([_LOST, *known.splitlines()[-1:]]))
 
     def close(self) -> bool:
         """End what is left after Tune's end; return whether nothing was."""
         if self._ledger.is_done:
-            return True
-        if not self.is_aborted:
+            return self._wishes == 0
+        if not self._is_aborted:
             self.tell(Interrupted())
         for index, attempt in list(self._attempts.items()):
             if self._ledger.state(index) in OPEN:
                 self.tell(Stopped(index=index, attempt=_place(attempt)[1]))
         if not self._ledger.is_done:
             self.tell(Interrupted())
-        return self.is_aborted
+        return self._is_aborted
 
     def _falls_behind(self, index: int, rows: Sequence[Row]) -> bool:
         return self._halving is not None and self._halving.hear(self._trials[index].key, rows)
@@ -270,49 +382,78 @@ class _Stage:
         self.tell(Failed(index=index, attempt=number, failure=failure, error=error))
         if not self._ledger.is_done and self._ledger.state(index) == "retrying":
             lines = error.strip().splitlines()
-            said = lines[0] if failure is Failure.LOST else lines[-1]
+            said = lines[0] if failure is Failure.LOST or lines[0] == _MEMORY else lines[-1]
             self._listener.on_retry(index, f"{failure}, {said}")
+
+    def _tell_stopped(self, index: int, number: int) -> None:
+        before = self._ledger.state(index)
+        self.tell(Stopped(index=index, attempt=number))
+        if before is State.STOPPING and self._ledger.state(index) is State.RETRYING:
+            self._listener.on_retry(index, _STALLED)
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
             case Start():
                 self._due.append(instruction)
-            case Stop(index=index, attempt=number):
-                self._stop(index, number)
+            case Stop(index=index, attempt=number, at_once=at_once):
+                self._stop(index, number, at_once=at_once)
             case Close(index=index, status=status) if status == FINISHED:
                 self._listener.on_finish(index, self._outcomes.pop(index))
             case Close(index=index, status=status, reason=reason, error=error):
                 self._listener.on_end(index, status, reason, error)
             case Abort(reason=reason):
-                self.is_aborted = True
+                self._is_aborted = True
                 self._listener.on_abort(reason)
 
-    def _stop(self, index: int, number: int) -> None:
-        """End an attempt's process; its last checkpoint is what a later one goes on from."""
-        for start in self._due:
-            if (start.index, start.attempt) == (index, number):
-                self._due.remove(start)
-                self._unheard.append(Stopped(index=index, attempt=number))
-                return
+    def _stop(self, index: int, number: int, *, at_once: bool) -> None:
+        """End an attempt; its last checkpoint is what a later one goes on from."""
         self._stopping.add((index, number))
         attempt = self._attempts.get(index)
-        actor = attempt.temporary_state.ray_actor if attempt is not None else None
-        if actor is not None:
-            ray.kill(actor)
+        if attempt is None or _place(attempt) != (index, number):  # it still waits for resources
+            self._drop(index, number)
+            self._unheard.append(Stopped(index=index, attempt=number))
+        elif at_once:
+            _kill(attempt)
+        else:
+            self._orders.give(index, number)
+
+    def _drop(self, index: int, number: int) -> None:
+        """Forget an attempt that has not begun; if Tune begins it all the same, it is ended."""
+        self._due = deque(start for start in self._due if start.index != index)
+        self._stopping.add((index, number))
+        self._dropped.add((index, number))
 
 
-def _resources(
-    trials: Sequence[Trial], capacity: ClusterCapacity
-) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory]:
-    def needed(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """Return what an attempt needs: a whole GPU or machine where memory did not suffice."""
-        trial = trials[config[TRIAL_INDEX]]
-        request = trial.request
-        if config[_ALONE]:
-            request = capacity.alone(request)
+def _later(policy: RetryPolicy) -> RetryPolicy:
+    """Return the policy of a driver that lets a stalled process write its stacks first."""
+    return (
+        policy
+        if policy.stall_s is None
+        else replace(policy, stall_s=policy.stall_s + DRIVER_WAITS_S)
+    )
+
+
+def _kill(attempt: TuneTrial) -> None:
+    actor = attempt.temporary_state.ray_actor
+    if actor is not None:
+        ray.kill(actor)
+
+
+class _Needs:
+    """What each trial needs: a whole GPU or machine where memory did not suffice."""
+
+    def __init__(self, trials: Sequence[Trial], capacity: ClusterCapacity) -> None:
+        self._trials = trials
+        self._capacity = capacity
+
+    def of(self, index: int, *, alone: bool) -> ResourceRequest:
+        request = self._trials[index].request
+        return self._capacity.alone(request) if alone else request
+
+    def placement(self, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """Return what an attempt needs, as Tune takes it."""
+        request = self.of(config[TRIAL_INDEX], alone=config[_ALONE])
         return tune.PlacementGroupFactory(request.bundles, strategy="PACK")
-
-    return needed
 
 
 def _named(trials: Sequence[Trial]) -> Callable[[TuneTrial], str]:
@@ -348,8 +489,20 @@ class _Attempts(Searcher):  # type: ignore[misc]  # Ray has no types
         """Restore nothing."""
 
 
-class _AbortStopper(tune.Stopper):  # type: ignore[misc]  # Ray has no types
-    """Ends all attempts when the ledger has ended the sweep."""
+class _Order(FIFOScheduler):  # type: ignore[misc]  # Ray has no types
+    """Starts what waits in its order."""
+
+    def __init__(self, stage: _Stage) -> None:
+        super().__init__()
+        self._stage = stage
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        self._stage.know(tune_controller)
+        super().on_trial_add(tune_controller, trial)
+
+
+class _EndStopper(tune.Stopper):  # type: ignore[misc]  # Ray has no types
+    """Ends what Tune still holds when every trial has come to its end."""
 
     def __init__(self, stage: _Stage) -> None:
         self._stage = stage
@@ -358,7 +511,7 @@ class _AbortStopper(tune.Stopper):  # type: ignore[misc]  # Ray has no types
         return False
 
     def stop_all(self) -> bool:
-        return self._stage.is_aborted
+        return self._stage.is_over
 
 
 class _Ear(Callback):  # type: ignore[misc]  # Ray has no types
@@ -382,4 +535,4 @@ class _Ear(Callback):  # type: ignore[misc]  # Ray has no types
 
 def _place(attempt: TuneTrial) -> tuple[int, int]:
     """Return the trial's position and the number of the attempt."""
-    return attempt.config[TRIAL_INDEX], attempt.config[_ATTEMPT]
+    return attempt.config[TRIAL_INDEX], attempt.config[ATTEMPT]

@@ -16,7 +16,9 @@ from akid.cluster.resources import ClusterCapacity
 from akid.tuning import mlflow_store, provenance, settling, trial_artifacts
 from akid.tuning import plan as planning
 from akid.tuning.early_stopping import read_scheduler
+from akid.tuning.ending import Ending
 from akid.tuning.experiment import Experiment
+from akid.tuning.failure import Failure
 from akid.tuning.lock import SweepLock
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
@@ -70,11 +72,15 @@ class SweepOutcome:
         records: A record for each trial, in the documented order.
         untracked: What the tracking store refused, one sentence each.
         is_interrupted: Whether it was ended before all trials were done.
+        lacks_resources: Whether a trial was given up because no machine had room for it.
+        signum: The signal that ended it, or None.
     """
 
     records: list[TrialRecord]
     untracked: list[str]
     is_interrupted: bool
+    lacks_resources: bool = False
+    signum: int | None = None
 
 
 class Sweep:
@@ -109,6 +115,7 @@ class Sweep:
             ExperimentError, ResourceError, TrackingError: As `plan`; nothing has been trained then.
         """
         with ExitStack() as stack:
+            ending = stack.enter_context(Ending())
             capacity = self._known_capacity(stack)
             earlier = MlflowTracker(self._uri, self.experiment.name, create=False)
             settling.settle(earlier, self._folder, uri=self._uri)
@@ -121,9 +128,10 @@ class Sweep:
             plan = self._plan(capacity)  # others may have trained since
             if not plan.to_run:
                 return _nothing_to_do(plan)
+            stack.enter_context(ending.counted())
             cluster = stack.enter_context(self._connect(capacity))
             storage.check_shared(self._options.folder.resolve())
-            return self._carry_out(plan, tracker, lock, cluster)
+            return self._carry_out(plan, tracker, lock, cluster, ending)
 
     def known_records(self) -> list[TrialRecord]:
         """Return a record of what is known of each trial, without training any."""
@@ -185,7 +193,7 @@ class Sweep:
         return plan
 
     def _carry_out(
-        self, plan: Plan, tracker: MlflowTracker, lock: SweepLock, cluster: Cluster
+        self, plan: Plan, tracker: MlflowTracker, lock: SweepLock, cluster: Cluster, ending: Ending
     ) -> SweepOutcome:
         from akid.tuning import run
         from akid.tuning.board import Board
@@ -218,6 +226,7 @@ class Sweep:
                     max_concurrent=self._options.max_concurrent,
                     halving=self._halving(plan),
                     left_in={at: Path(run.folder) for at, run in plan.broken_off.items()},
+                    ending=ending,
                 )
         except BaseException:
             lock.release()
@@ -236,7 +245,13 @@ class Sweep:
             for index, record in conductor.records.items()
         }
         records = _records(plan, ended)
-        return SweepOutcome(records=records, untracked=untracked, is_interrupted=not is_complete)
+        return SweepOutcome(
+            records=records,
+            untracked=untracked,
+            is_interrupted=not is_complete,
+            lacks_resources=conductor.lacks_resources,
+            signum=ending.signum,
+        )
 
     def _halving(self, plan: Plan) -> "Halving | None":
         """Return what stops trials that fall behind, told of what earlier sweeps recorded."""
@@ -269,6 +284,7 @@ class _Conductor:
         tags: Mapping[str, str],
     ) -> None:
         self.records: dict[int, TrialRecord] = {}
+        self.lacks_resources = False
         self._trials = trials
         self._reopened = reopened
         self._writer = writer
@@ -325,12 +341,16 @@ class _Conductor:
         self._end(position, record, _shown(outcome.best or outcome.final))
 
     def on_end(self, position: int, status: str, reason: str, error: str) -> None:
+        self.lacks_resources |= reason == Failure.UNPLACED
         record = replace(self._record(position, status), error=error or None)
         last_line = error.strip().splitlines()[-1] if error.strip() else reason
         self._end(position, record, f"{status}: {last_line}")
 
     def on_abort(self, reason: str) -> None:
         self._progress.say(reason)
+
+    def on_wait(self, what: str) -> None:
+        self._progress.wait(what)
 
     def _end(self, position: int, record: TrialRecord, summary: str) -> None:
         trial = self._trials[position]

@@ -65,8 +65,8 @@ def tune(  # noqa: PLR0917 (the documented signature)
         retries: How often it is tried again after other failures, for example
             `{"lost": 5, "memory": 1, "stalled": 1}`.
         max_seconds: How long a trial may run, over all attempts; None for ever.
-        stall_seconds: How long a trial may report nothing, from its start on, before it is
-            restarted; None for ever.
+        stall_seconds: How long a trial may report nothing, and a minute more before its first
+            report, until it is restarted; None for ever.
         wait_seconds: How long a trial may wait for what no machine of the cluster has any more;
             None for ever.
         abort_after: After so many trials have failed alike and none has finished, the sweep ends; 0

@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ import ray
 from ray import tune
 
 from akid.tuning import output, provenance, trial_artifacts
-from akid.tuning.execute import Row, load_setup, practise
+from akid.tuning.execute import Row, ToldToStop, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
+from akid.tuning.orders import StopOrders, Summons
 from akid.tuning.rows import RowFile
+from akid.tuning.stall import StackWatch
 from akid.tuning.trial import Trial, script
 
 if TYPE_CHECKING:
@@ -33,9 +36,14 @@ _MACHINERY: Final = (str(Path(__file__).parent), str(Path(ray.__file__).parent))
 TRIAL_INDEX: Final = "akid_trial"
 """The key of Tune's `config` that holds the index of the planned trial."""
 
+ATTEMPT: Final = "akid_attempt"
+"""The key that holds the number of the attempt."""
 
 RESUMES: Final = "akid_resumes"
 """The key that says whether the trial goes on from what lies in its folder."""
+
+STOPPED: Final = "stopped"
+"""The kind of a crash that is none: the attempt was told to end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +69,7 @@ class TrialCrash(Exception):  # noqa: N818 (it reports a crash, it is none of ak
     """A trial ended by an exception, whose text crosses process borders as it can't itself.
 
     Args:
-        kind: A value of `Failure`, or "unclean" where only the process has to go.
+        kind: A value of `Failure`, `STOPPED`, or "unclean" where only the process has to go.
         message: The exception as one line.
         traceback_text: Its traceback.
     """
@@ -84,13 +92,23 @@ class _Performance:
     """
 
     def __init__(
-        self, trial: Trial, log_dir: Path, group: "TrialGroup | None", *, resumes: bool
+        self,
+        trial: Trial,
+        log_dir: Path,
+        group: "TrialGroup | None",
+        *,
+        resumes: bool,
+        is_to_stop: Callable[[], bool],
+        stall_s: float | None,
     ) -> None:
         self._trial = trial
         self._group = group
         self._log_dir = log_dir
         self._resumes = resumes
+        self._is_to_stop = is_to_stop
+        self._watch = StackWatch(log_dir / output.FILE_NAME, stall_s)
         self._rows = RowFile(log_dir, trial.key)
+        self._earlier: Sequence[Row] = []
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
 
@@ -113,8 +131,12 @@ class _Performance:
 
     def _run(self) -> None:
         try:
-            self._events.put(self._practise_in_ray_train())
+            with self._watch:
+                outcome = self._practise_in_ray_train()
+            self._tell_earlier()
+            self._events.put(outcome)
         except BaseException as error:  # noqa: BLE001 (whatever user code raises ends its trial only)
+            self._tell_earlier()
             self._events.put(_crash(error))
 
     def _practise_in_ray_train(self) -> Outcome:
@@ -134,8 +156,7 @@ class _Performance:
         trial = self._trial
         started_s = time.perf_counter()
         left = self._rows.go_on() if self._resumes else None
-        for row in left.rows if left is not None else ():
-            self._events.put(row)
+        self._earlier = left.rows if left is not None else []
         if left is not None and left.result is not None:
             return Outcome(**left.result)
         if left is None:
@@ -155,6 +176,7 @@ class _Performance:
                     on_row=self._hear,
                     resume=left is not None,
                     workers=trial.workers,
+                    is_to_stop=self._is_to_stop,
                 )
             outcome = Outcome(
                 final=dict(report.final),
@@ -169,7 +191,15 @@ class _Performance:
     def _hear(self, row: Row) -> None:
         row = {**row, "time_s": time.time()}
         self._rows.add(row)
+        self._watch.heard()
+        self._tell_earlier()
         self._events.put(row)
+
+    def _tell_earlier(self) -> None:
+        """Tell the rows of an earlier attempt, once there is a sign of life of this one."""
+        for row in self._earlier:
+            self._events.put(row)
+        self._earlier = []
 
 
 class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
@@ -181,10 +211,17 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """
 
     def setup(
-        self, config: dict[str, Any], trials: tuple[Trial, ...] = (), folder: str = ""
+        self,
+        config: dict[str, Any],
+        trials: tuple[Trial, ...] = (),
+        folder: str = "",
+        orders: str = "",
+        stall_s: float | None = None,
     ) -> None:
         self._trials = trials
         self._folder = Path(folder)
+        self._orders = StopOrders(Path(orders))
+        self._stall_s = stall_s
         self._state = ProcessState.take()
         self._served = 0
         self._end: TrialCrash | None = None
@@ -199,6 +236,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._index: int = new_config[TRIAL_INDEX]
+        self._attempt: int = new_config[ATTEMPT]
         self._resumes: bool = new_config[RESUMES]
         return True
 
@@ -208,7 +246,12 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         if self._performance is None:
             trial = self._trials[self._index]
             self._performance = _Performance(
-                trial, self._folder / trial.slug, self._group, resumes=self._resumes
+                trial,
+                self._folder / trial.slug,
+                self._group,
+                resumes=self._resumes,
+                is_to_stop=Summons(self._orders, self._index, self._attempt),
+                stall_s=self._stall_s,
             )
             told = {"place": provenance.worker_tags()}
         else:
@@ -218,8 +261,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             return {**told, "rows": rows}
         self._performance = None
         if isinstance(end, TrialCrash):
-            self._end = end
-            return {**told, "rows": rows, "crash": end}
+            self._end = self._cleaned() if end.kind == STOPPED else end
+            return {**told, "rows": rows, "crash": end, "done": self._end is None}
         self._end = self._cleaned()
         return {**told, "rows": rows, "outcome": end, "done": self._end is None}
 
@@ -247,6 +290,8 @@ def _group(trial: Trial) -> "TrialGroup | None":
 
 def _crash(error: BaseException) -> TrialCrash:
     cause = _innermost(error)
+    if isinstance(cause, ToldToStop):
+        return TrialCrash(STOPPED, str(cause), "")
     message = f"{type(cause).__name__}: {cause}"
     failure = classify(class_names(cause))
     if failure is Failure.DIVERGED:  # it says where; how it came there is akid's own

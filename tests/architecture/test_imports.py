@@ -16,6 +16,7 @@ VENDORS = {
         "cluster/storage.py",
         "tuning/board.py",
         "tuning/halving.py",  # Tune's ASHA
+        "tuning/memory_kill.py",
         "tuning/run.py",
         "tuning/trial_group.py",
         "tuning/worker.py",

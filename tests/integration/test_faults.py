@@ -78,7 +78,8 @@ def test_what_a_trial_printed_is_kept_with_its_run(swept, shared_place) -> None:
     """Also that of a trial whose process died, and nothing of another one's."""
     for case, run in swept.runs.items():
         printed = shared_place.artifacts(run.info.run_id) / "output.log"
-        assert printed.read_text() == f"now {case}\n"
+        attempts = 4 if case == "os._exit" else 1
+        assert printed.read_text() == f"now {case}\n" * attempts
 
 
 def test_ray_keeps_off_standard_output(swept) -> None:

@@ -50,7 +50,7 @@ def test_retries_and_pauses_have_limits() -> None:
     """What would fail again is not tried again; the pause doubles up to its limit."""
     policy = RetryPolicy(bug=1, first_pause_s=2, longest_pause_s=10)
 
-    assert [policy.retries(failure) for failure in Failure] == [1, 1, 3, 1, 0, 0]
+    assert [policy.retries(failure) for failure in Failure] == [1, 1, 3, 1, 0, 0, 0]
     assert [policy.pause_s(retry) for retry in (0, 1, 2, 3, 5_000)] == [2, 4, 8, 10, 10]
 
 

@@ -30,7 +30,15 @@ from akid.tuning.messages import (
 N_TRIALS = 5
 SKIPPED = (5, 6)
 POLICY = RetryPolicy(
-    bug=1, memory=1, lost=2, stalled=1, max_seconds=100, stall_s=30, stop_limit_s=10, abort_after=3
+    bug=1,
+    memory=1,
+    lost=2,
+    stalled=1,
+    max_seconds=100,
+    stall_s=30,
+    start_s=15,
+    stop_limit_s=10,
+    abort_after=3,
 )
 ENDED = {State.FINISHED, State.FAILED, State.DIVERGED, State.KILLED, State.STOPPED, State.SKIPPED}
 MOST_ATTEMPTS = 1 + 1 + 1 + 2 + 1  # the first, and a retry for each that the policy allows
@@ -223,6 +231,14 @@ class Executor(RuleBasedStateMachine):
         assert self.ledger.is_done == (len(self.closed) == N_TRIALS)
 
     @invariant()
+    def what_has_not_begun_is_known(self) -> None:
+        """What may be given up for a lack of room is what was started and not heard of."""
+        starting = {(start.index, start.attempt) for start in self.ledger.starting()}
+        expected = {i for i in range(N_TRIALS) if self.ledger.state(i) is State.STARTING}
+        assert {index for index, _ in starting} == expected
+        assert starting <= set(self.attempts.items())
+
+    @invariant()
     def limits_are_kept(self) -> None:
         """At most two at once; no trial is tried more often than its kinds of failure allow."""
         n_open = sum(self.ledger.state(index) in OPEN for index in range(N_TRIALS))
@@ -353,6 +369,35 @@ def test_a_stalled_trial_is_stopped_by_force_and_started_again() -> None:
     assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2, resume=True)]
 
 
+def test_before_its_first_report_a_trial_has_more_time() -> None:
+    """Each attempt's process loads torch and data first; then the limit is as it was set."""
+    clerk = Clerk(stall_s=10, start_s=60, first_pause_s=1)
+    stop = Stop(index=0, attempt=1, why="stalled", at_once=True)
+    clerk.tell(Started(index=0, attempt=1))
+    clerk.tell(Reported(index=0, attempt=1), after_s=5)
+    assert clerk.ledger.wake_s == 15
+    assert clerk.tell(Tick(), after_s=11) == [stop]
+    clerk.tell(Stopped(index=0, attempt=1))
+    clerk.tell(Tick(), after_s=2)
+    clerk.tell(Started(index=0, attempt=2))
+
+    assert clerk.tell(Tick(), after_s=69) == []
+    assert len(clerk.tell(Tick(), after_s=2)) == 1
+
+
+def test_what_no_machine_has_room_for_is_a_failure_that_says_nothing_of_the_trial() -> None:
+    """It is not tried again, and any number of such failures does not end the sweep."""
+    clerk = Clerk(5, abort_after=3)
+    assert [start.index for start in clerk.ledger.starting()] == [*range(5)]
+
+    answers = [clerk.fail(Failure.UNPLACED, index) for index in range(4)]
+
+    assert [len(answer) for answer in answers] == [1] * 4
+    assert isinstance(answers[0][0], Close)
+    assert (answers[0][0].status, answers[0][0].reason) == ("FAILED", "unplaced")
+    assert clerk.ledger.starting() == [Start(index=4, attempt=1)]
+
+
 def test_a_trial_that_takes_too_long_is_a_failure() -> None:
     """First asked, then forced, then given up; never waited for without end."""
     clerk = Clerk(max_seconds=100, stop_limit_s=5)
@@ -411,8 +456,9 @@ def test_an_interrupt_ends_gracefully() -> None:
 def test_a_stalled_trial_that_is_interrupted_is_killed() -> None:
     """It would have been tried again, but the sweep ends."""
     clerk = Clerk(stall_s=10)
-    clerk.tell(Started(index=0, attempt=1))
+    clerk.tell(Reported(index=0, attempt=1))
     clerk.tell(Tick(), after_s=10)
+    assert clerk.ledger.state(0) is State.STOPPING
     clerk.tell(Interrupted())
 
     assert clerk.tell(Stopped(index=0, attempt=1)) == [

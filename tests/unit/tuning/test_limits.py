@@ -31,6 +31,7 @@ def test_the_ledger_goes_by_what_the_experiment_says(tmp_path) -> None:
         "lost": 5,
         "stalled": 0,
         "timeout": 0,
+        "unplaced": 0,
         "diverged": 0,
     }
     assert (policy.max_seconds, policy.stall_s, policy.wait_s) == (60, 7.5, None)

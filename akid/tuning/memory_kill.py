@@ -1,0 +1,56 @@
+"""Memory kill: what becomes of a trial whose process Ray's memory monitor has ended.
+
+Ray then says `OutOfMemoryError`, which to Tune is neither the death of an actor nor the error of a
+task: it ends all trials (ray.air.execution, `RayActorManager._actor_task_failed`, Ray 2.60). Here
+it becomes the death of an actor that it is, under a name that `akid.tuning.failure` knows.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError
+
+# The methods of Tune's that hear of an error, and what they call the one whose error it is.
+_WHOSE: Final = {
+    "_actor_start_failed": "tracked_actor",
+    "_actor_task_failed": "tracked_actor_task",
+}
+
+
+class MemoryKilledError(RayActorError):  # type: ignore[misc]  # Ray has no types
+    """Ray's memory monitor has ended an actor's process.
+
+    Args:
+        message: What the monitor said.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(error_msg=message)
+
+
+@contextmanager
+def taken_for_an_actors_death() -> Iterator[None]:
+    """Let Tune see the end of one trial only.
+
+    Yields:
+        None.
+    """
+    kept = {name: getattr(RayActorManager, name) for name in _WHOSE}
+    for name, method in kept.items():
+        setattr(RayActorManager, name, _translating(method, _WHOSE[name]))
+    try:
+        yield
+    finally:
+        for name, method in kept.items():
+            setattr(RayActorManager, name, method)
+
+
+def _translating(method: Callable[..., None], whose: str) -> Callable[..., None]:
+    def failed(manager: RayActorManager, *, exception: Exception, **named: Any) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = MemoryKilledError(str(exception))
+        method(manager, named[whose], exception)
+
+    return failed

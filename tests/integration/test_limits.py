@@ -1,0 +1,63 @@
+"""Trials that stall, take too long or too much memory."""
+
+import json
+
+import pytest
+
+HANG = """
+import os
+from pathlib import Path
+
+case, marker = {{ opt_paras["case"] }}, Path({{ opt_paras["marker"] }})
+
+def wait_for_itself(lock):
+    lock.acquire()
+
+def hang_once(kid):
+    if kid.clock.epoch != 3 or marker.exists():
+        return
+    marker.touch()
+    if case == "lock":
+        import threading
+
+        lock = threading.Lock()
+        lock.acquire()
+        wait_for_itself(lock)
+    if case == "native":
+        import ctypes
+
+        ctypes.PyDLL(None).sleep(1000)  # Python's lock is held: no other thread runs
+
+kid.hooks.on_epoch_end.append(hang_once)
+"""
+
+
+def long(place, settings: str, after: str):
+    """Write an experiment of five epochs that writes checkpoints."""
+    file = place.empty(settings, after=after)
+    short, five = "max_epoch=1, save_chk_point=False", "max_epoch=5, log_by_epoch=True"
+    file.write_text(file.read_text().replace(short, five))
+    return file
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_trial_that_hangs_tells_where_and_goes_on_from_its_checkpoint(place) -> None:
+    """In a lock, and in native code that lets no other thread run: the stacks are in the log."""
+    cells = [{"case": c, "marker": str(place.folder / c)} for c in ("none", "lock", "native")]
+    (place.folder / "none").touch()
+    settings = "stall_seconds = 6\nretries = {'stalled': 3}\n"
+
+    ran = place.sweep(long(place, f"{settings}opt_paras_list = {cells}", HANG), "--json")
+
+    assert ran.code == 0
+    assert ran.err.count("is tried again: stalled") == 2
+    calm, *hung = json.loads(ran.out)["trials"]
+    for trial, function in zip(hung, ("wait_for_itself", "hang_once"), strict=True):
+        assert trial["final"] == calm["final"]
+        files = place.artifacts(trial["run_id"])
+        stacks = (files / "output.log").read_text()
+        assert "Timeout" in stacks
+        assert f"in {function}" in stacks
+        assert stacks.count("Thread 0x") >= 2
+        log = (files / "training.log").read_text()
+        assert "goes on from" in log

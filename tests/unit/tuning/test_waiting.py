@@ -1,0 +1,99 @@
+"""What is waited for, in silence, aloud, and not any more."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akid.cluster.resources import ClusterCapacity, Node, ResourceRequest
+from akid.tuning.waiting import Scene, Waiting
+
+ONE_CPU = ResourceRequest(cpus=1)
+TWO_CPUS = ResourceRequest(cpus=2)
+ONE_GPU = ResourceRequest(cpus=1, gpus=1)
+
+
+def scene(need=ONE_CPU, *, cpus=2, free=0, gpus=0, n_running=0, n_starting=0) -> Scene:
+    return Scene(
+        needs=[need] if need else [],
+        all_=ClusterCapacity(nodes=(Node(cpus=cpus, gpus=gpus, name="a"),)),
+        free=ClusterCapacity(nodes=(Node(cpus=free),)),
+        n_running=n_running,
+        n_starting=n_starting,
+    )
+
+
+def test_waiting_for_ones_own_trials_is_silent() -> None:
+    """A queue is no news."""
+    waiting = Waiting(10)
+
+    assert [waiting.judge(scene(n_running=1), now_s) for now_s in (0, 100, 1e6)] == [[], [], []]
+    assert waiting.text == ""
+
+
+def test_what_others_hold_is_waited_for_aloud_and_without_end() -> None:
+    """After a moment one sees what, and how much of it is free."""
+    waiting = Waiting(10)
+    waiting.judge(scene(ONE_GPU, gpus=2), 0)
+    assert waiting.text == ""
+
+    found = [waiting.judge(scene(ONE_GPU, gpus=2), now_s) for now_s in (5, 1e6)]
+
+    assert found == [[], []]
+    assert waiting.text == (
+        "waiting for 1 CPU, 1 GPU: 0 of 2 CPUs and 0 of 2 GPUs are free, the rest is held by others"
+    )
+    waiting.judge(scene(ONE_GPU, gpus=2, n_running=1), 1e6 + 1)
+    assert waiting.text == ""
+
+
+def test_what_no_node_has_any_more_is_told_at_once_and_given_up() -> None:
+    """Also while other trials run; a node that comes back in time changes it."""
+    waiting = Waiting(10)
+    assert waiting.judge(scene(TWO_CPUS, cpus=1, n_running=1), 0) == []
+    assert waiting.text == (
+        "waiting, for at most 10 s for 2 CPUs, 0 GPUs, which no node has: a: 1 CPU, 0 GPUs"
+    )
+    assert waiting.judge(scene(TWO_CPUS, cpus=2, n_running=1), 9) == []
+    assert waiting.text == ""
+    assert waiting.judge(scene(TWO_CPUS, cpus=1, n_running=1), 11) == []
+
+    (given_up,) = waiting.judge(scene(TWO_CPUS, cpus=1, n_running=1), 21)
+
+    assert given_up.need == TWO_CPUS
+    assert "expected a node with 2 CPUs, 0 GPUs within 10 s (wait_seconds)" in given_up.error
+    assert "a: 1 CPU, 0 GPUs" in given_up.error
+
+
+def test_a_process_that_does_not_come_up_is_given_up() -> None:
+    """Its time begins when it has its resources, however long those took."""
+    waiting = Waiting(40)
+    assert waiting.judge(scene(), 0) == []
+    assert waiting.judge(scene(), 1000) == []
+    assert waiting.judge(scene(n_starting=1), 1001) == []
+    assert waiting.text == ""
+    assert waiting.judge(scene(n_starting=1), 1031) == []
+    assert waiting.text == "waiting for the first process to come up"
+
+    (given_up,) = waiting.judge(scene(n_starting=1), 1041)
+
+    assert given_up.need is None
+    assert "expected a process within 40 s" in given_up.error
+
+
+@given(
+    st.lists(
+        st.builds(
+            scene,
+            st.sampled_from([None, ONE_CPU, TWO_CPUS, ONE_GPU]),
+            cpus=st.integers(0, 2),
+            n_running=st.integers(0, 1),
+            n_starting=st.integers(0, 1),
+        ),
+        max_size=30,
+    )
+)
+def test_without_a_limit_nothing_is_given_up(scenes: list[Scene]) -> None:
+    """Whatever happens; and where nothing waits nothing is said."""
+    waiting = Waiting(None)
+    for step, seen in enumerate(scenes):
+        assert waiting.judge(seen, 1000.0 * step) == []
+        assert not waiting.text or seen.needs
