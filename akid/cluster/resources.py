@@ -9,7 +9,10 @@ from akid.errors import GridError, ResourceError
 
 _PRECISION: Final = 1e-4  # Ray counts in ten-thousandths
 
-GpuNumbers = float | Sequence[float] | None
+AUTO: Final = "auto"
+"""As a number of GPUs: as many trials on each GPU as were measured to fit."""
+
+GpuNumbers = float | Sequence[float] | str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +139,7 @@ def requests_for(
     Args:
         gpu_num_per_instance: GPUs of each trial: one number for all, or a list with one number per
             trial. 0 is the CPU, a number below 1 a share of one GPU. None gives one GPU each where
-            the cluster has any, else none.
+            the cluster has any, else none; so does "auto", until the nets have been measured.
         cpu_num_per_instance: CPUs of each trial.
         n_instances: How many trials there are.
         capacity: The cluster.
@@ -149,7 +152,7 @@ def requests_for(
     >>> [str(request) for request in requests_for(0.5, 1, 2, capacity)]
     ['1 CPU, 0.5 GPU', '1 CPU, 0.5 GPU']
     """
-    if gpu_num_per_instance is None:
+    if gpu_num_per_instance is None or gpu_num_per_instance == AUTO:
         gpu_num_per_instance = 1 if capacity.gpus >= 1 else 0
     faults = resource_faults(gpu_num_per_instance, cpu_num_per_instance)
     if isinstance(gpu_num_per_instance, list | tuple) and len(gpu_num_per_instance) != n_instances:
@@ -166,7 +169,7 @@ def resource_faults(gpu_num_per_instance: object, cpu_num_per_instance: object) 
     if isinstance(gpu_num_per_instance, list | tuple):
         for number, value in enumerate(gpu_num_per_instance):
             faults += _gpu_faults(f"gpu_num_per_instance[{number}]", value)
-    elif gpu_num_per_instance is not None:
+    elif gpu_num_per_instance is not None and gpu_num_per_instance != AUTO:
         faults += _gpu_faults("gpu_num_per_instance", gpu_num_per_instance)
     return faults + _cpu_faults("cpu_num_per_instance", cpu_num_per_instance)
 

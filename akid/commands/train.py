@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from akid.cluster import jobs
+from akid.cluster.resources import AUTO
 from akid.commands import exit_codes
 from akid.commands.arguments import add_tracking_uri, positive
 from akid.errors import TrackingError
@@ -153,7 +154,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
         "--gpus-per-trial",
         type=_number,
         metavar="X",
-        help="GPUs of each trial: 0, a fraction, or a whole number",
+        help="GPUs of each trial: 0, a fraction, a whole number, or auto (measured)",
     )
     group.add_argument("--max-concurrent", type=positive, metavar="N", help="trials at once")
     group.add_argument(
@@ -179,7 +180,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--csv", type=Path, metavar="FILE", help="write results to a CSV file too")
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> float | str:
+    if text == AUTO:
+        return text
     number = float(text)
     return int(number) if number.is_integer() else number
 

@@ -48,8 +48,8 @@ class Experiment(Limits):
         search: What suggests combinations (see `akid.tuning.searching`), or None.
         suggested: The network and optimisation parameters that were suggested, or None.
         scheduler: What stops trials that fall behind (see `akid.tuning.early_stopping`), or None.
-        gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial, or
-            None.
+        gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial,
+            "auto" (the smallest share that was measured to suffice), or None.
         cpu_num_per_instance: CPUs, and by that threads, of each trial, or of each of its workers.
         metric: What the results are ranked by; None takes the validation accuracy or loss.
         mode: "max" or "min"; None follows from the metric's name.

@@ -21,6 +21,7 @@ from akid.tuning.experiment import Experiment
 from akid.tuning.failure import Failure
 from akid.tuning.lock import SweepLock
 from akid.tuning.mlflow_tracker import MlflowTracker
+from akid.tuning.packing import Peaks
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
 from akid.tuning.progress import Progress, SweepState, open_progress
 from akid.tuning.results import SUCCEEDED, TrialRecord
@@ -96,6 +97,7 @@ class Sweep:
         self._options = options
         self._uri = mlflow_store.absolute(options.tracking_uri or mlflow_store.default_uri())
         self._folder = options.folder / experiment.name
+        self._notes: list[str] = []
 
     def plan(self) -> Plan:
         """Return what would run and why, without changing anything.
@@ -131,6 +133,7 @@ class Sweep:
             stack.enter_context(ending.counted())
             cluster = stack.enter_context(self._connect(capacity))
             storage.check_shared(self._options.folder.resolve())
+            plan = self._packed(plan, cluster.capacity)
             return self._carry_out(plan, tracker, lock, cluster, ending)
 
     def known_records(self) -> list[TrialRecord]:
@@ -190,7 +193,25 @@ class Sweep:
             versions=provenance.deciding_versions(),
         )
         resources.check_feasible([planned.trial.request for planned in plan.trials], capacity)
-        return plan
+        return self._peaks().packed(plan, capacity)
+
+    def _peaks(self) -> Peaks:
+        return Peaks(self._folder)
+
+    def _packed(self, plan: Plan, capacity: ClusterCapacity) -> Plan:
+        """Measure the nets that have not been measured, and pack the trials accordingly."""
+        peaks = self._peaks()
+        missing = peaks.missing(plan)
+        if not missing:
+            return plan
+        from akid.tuning import gpu_probe
+
+        for trial, found in gpu_probe.measured(missing):
+            if isinstance(found, str):
+                self._notes.append(f"{trial.label} keeps a GPU for itself: {found}")
+            else:
+                peaks.add(plan, trial, found)
+        return peaks.packed(plan, capacity)
 
     def _carry_out(
         self, plan: Plan, tracker: MlflowTracker, lock: SweepLock, cluster: Cluster, ending: Ending
@@ -213,6 +234,8 @@ class Sweep:
             ):
                 if cluster.dashboard_url:
                     progress.say(f"Ray dashboard: {cluster.dashboard_url}")
+                for note in self._notes:
+                    progress.say(note)
                 conductor = _Conductor(
                     trials, plan.reopened, writer, progress, board, folder=folder, tags=tags
                 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from akid.cluster.resources import ResourceRequest
+from akid.cluster.resources import AUTO, ResourceRequest
 from akid.errors import ExperimentError, TemplateError
 from akid.tuning import gang
 from akid.tuning.experiment import Experiment
@@ -162,7 +162,7 @@ class _Maker:
 
     def _gang(self, rendered: Rendered, request: ResourceRequest, label: str) -> ResourceRequest:
         """Return what the trial needs, or remember what is wrong with its engine."""
-        are_given = self._experiment.gpu_num_per_instance is not None
+        are_given = self._experiment.gpu_num_per_instance not in (None, AUTO)
         try:
             return gang.request_of(rendered.source, request, gpus_are_given=are_given)
         except TemplateError as error:

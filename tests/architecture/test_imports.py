@@ -15,6 +15,7 @@ VENDORS = {
         "cluster/jobs.py",
         "cluster/storage.py",
         "tuning/board.py",
+        "tuning/gpu_probe.py",
         "tuning/halving.py",  # Tune's ASHA
         "tuning/memory_kill.py",
         "tuning/run.py",

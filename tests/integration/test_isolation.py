@@ -116,3 +116,11 @@ def test_shares_of_a_gpu_are_one_thread_and_one_gpu_each(place, cluster) -> None
 
     assert [trial["num_threads"] for trial in seen] == [1, 1]
     assert {trial["devices"] for trial in seen} <= {"0", "1"}
+
+
+def test_auto_keeps_a_gpu_for_what_it_cannot_measure(place, cluster) -> None:
+    """Logical GPUs have no memory; the trials run all the same, one on each."""
+    ran = place.sweep(place.empty("repeat_times = 2"), "--gpus-per-trial", "auto")
+
+    assert ran.code == 0
+    assert "keeps a GPU for itself: there is no GPU that can be measured" in ran.err

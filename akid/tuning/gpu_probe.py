@@ -1,0 +1,82 @@
+"""GPU probe: a few steps of a net, alone on a GPU, to see how much memory it takes."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import ray
+from ray.exceptions import RayError
+
+from akid.cluster.resources import ResourceRequest
+from akid.tuning.execute import load_setup, practise
+from akid.tuning.packing import Peak
+from akid.tuning.trial import Trial
+
+_STEPS: Final = 5
+_GIVE_UP_S: Final = 600.0
+
+
+def measured(trials: Sequence[Trial]) -> Iterator[tuple[Trial, Peak | str]]:
+    """Measure trials on the connected cluster, each on a GPU of its own, as many at once as fit.
+
+    Yields:
+        Each trial, with its peak, or with why it could not be measured.
+    """
+    asked = {_probe(trial): trial for trial in trials}
+    waiting = list(asked)
+    while waiting:
+        done, waiting = ray.wait(waiting, timeout=_GIVE_UP_S)
+        for reference in done:
+            yield asked[reference], _answer(reference)
+        if not done:
+            break
+    for reference in waiting:
+        ray.cancel(reference, force=True)
+        yield asked[reference], f"no GPU measured it within {_GIVE_UP_S:g} s"
+
+
+def _probe(trial: Trial) -> ray.ObjectRef:
+    request = ResourceRequest(cpus=trial.cpus, gpus=1)
+    # A process of its own, since a peak is a process's.
+    remote = ray.remote(
+        num_gpus=1, num_cpus=request.cpus, max_calls=1, max_retries=0, name=f"probe {trial.label}"
+    )(peak_of)
+    return remote.remote(trial.source, trial.seed, trial.threads)
+
+
+def _answer(reference: ray.ObjectRef) -> Peak | str:
+    try:
+        found: Peak | str = ray.get(reference)
+    except RayError as error:
+        return str(error).strip().splitlines()[-1]
+    return found
+
+
+def peak_of(source: str, seed: int, threads: int) -> Peak | str:
+    """Make a few steps in this process, and a validation; return the peak, or why there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "there is no GPU that can be measured"
+    setup = load_setup(source, name="setup")
+    with tempfile.TemporaryDirectory(prefix="akid-probe-") as folder:
+        practise(lambda: _short(setup()), seed=seed, threads=threads, log_dir=Path(folder))
+    return Peak(
+        peak_bytes=torch.cuda.max_memory_reserved(),
+        memory_bytes=torch.cuda.get_device_properties(0).total_memory,
+    )
+
+
+def _short(kid: object) -> object:
+    """Let a kid end its practice after a few steps."""
+    from akid.training.hooks import EarlyStopping
+    from akid.training.kid import Kid
+
+    def stop(practising: Kid) -> None:
+        if practising.step >= _STEPS:
+            raise EarlyStopping
+
+    if isinstance(kid, Kid):
+        kid.hooks.on_batch_begin.append(stop)
+    return kid

@@ -1,0 +1,125 @@
+"""How many trials share a GPU."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akid.cluster.resources import AUTO, ClusterCapacity, Node, requests_for
+from akid.tuning.experiment import Experiment
+from akid.tuning.gpu_share import CONTEXT_BYTES
+from akid.tuning.packing import MARGIN, Peak, Peaks, share_of, trials_on_a_gpu
+from akid.tuning.plan import Plan, make_plan
+from akid.tuning.template import Template
+
+GIB = 2**30
+BOX = ClusterCapacity(nodes=(Node(cpus=64, gpus=8),))
+
+
+def planned(capacity: ClusterCapacity = BOX, gpus: object = AUTO, cpus: float = 1) -> Plan:
+    """Return the plan of two nets by two rates by two batch sizes."""
+    experiment = Experiment(
+        name="e",
+        template=Template(
+            "def setup():\n    return {{ net_paras['width'] }}, {{ opt_paras['lr'] }},"
+            " {{ opt_paras['batch'] }}\n",
+            name="e",
+        ),
+        net_paras_list=[{"width": 8}, {"width": 512}],
+        opt_paras_list=[{"lr": lr, "batch": b} for lr in (0.1, 0.2) for b in (16, 64)],
+        gpu_num_per_instance=gpus,
+        cpu_num_per_instance=cpus,
+    )
+    requests = requests_for(gpus, cpus, experiment.n_instances, capacity)
+    return make_plan(experiment, requests, {})
+
+
+@given(st.integers(1, 200 * GIB), st.integers(8 * GIB, 200 * GIB), st.integers(1, 32))
+def test_a_packing_is_the_largest_that_fits(peak: int, memory: int, most: int) -> None:
+    """All trials fit with their margin and contexts, and one more would not."""
+
+    def fits(n: int) -> bool:
+        context = CONTEXT_BYTES if n > 1 else 0
+        return n * (peak * (1 + MARGIN) + context) <= memory * (1 + 1e-12)
+
+    n = trials_on_a_gpu(Peak(peak_bytes=peak, memory_bytes=memory), most)
+
+    assert 1 <= n <= min(most, 16)
+    assert n == 1 or fits(n)
+    assert n == min(most, 16) or not fits(n + 1)
+
+
+@pytest.mark.parametrize(
+    ("peak_gib", "memory_gib", "n"),
+    [(0.4, 16, 14), (1.9, 16, 5), (7.0, 16, 1), (20.0, 16, 1), (30.0, 140, 3), (0.9, 140, 16)],
+)
+def test_recorded_measurements(peak_gib: float, memory_gib: float, n: int) -> None:
+    """Small nets, large ones, and one that does not fit at all, on a small and on a large GPU."""
+    peak = Peak(peak_bytes=int(peak_gib * GIB), memory_bytes=int(memory_gib * GIB))
+
+    assert trials_on_a_gpu(peak) == n
+
+
+@given(st.integers(1, 16))
+def test_shares_of_a_gpu_never_exceed_it(n: int) -> None:
+    """As Ray counts them, in ten-thousandths, so many and no more have room."""
+    assert n * share_of(n) <= 1
+    assert (n + 1) * share_of(n) > 1
+
+
+def test_each_net_is_measured_once(tmp_path) -> None:
+    """Rates do not change what a net takes; widths and batch sizes do."""
+    missing = Peaks(tmp_path).missing(planned())
+
+    assert [(t.net_paras["width"], t.opt_paras["batch"]) for t in missing] == [
+        (512, 64), (8, 64), (512, 16), (8, 16),
+    ]  # fmt: skip
+    assert {t.opt_paras["lr"] for t in missing} == {0.1}
+
+
+def test_what_was_measured_is_remembered_and_decides(tmp_path) -> None:
+    """Also by the next sweep; what has not been measured has a GPU for itself."""
+    plan = planned()
+    peaks = Peaks(tmp_path)
+    for trial in peaks.missing(plan)[:3]:
+        size = 9 * GIB if trial.net_paras["width"] == 512 else GIB
+        peaks.add(plan, trial, Peak(peak_bytes=size, memory_bytes=80 * GIB))
+
+    packed = Peaks(tmp_path).packed(planned(), BOX)
+
+    assert len(Peaks(tmp_path).missing(plan)) == 1
+    shares = {(t.net_paras["width"], t.opt_paras["batch"]): t.gpus for t in packed.to_run}
+    assert shares == {
+        (512, 16): share_of(7),
+        (512, 64): share_of(7),
+        (8, 64): share_of(8),
+        (8, 16): 1,
+    }
+
+
+def test_cpus_limit_the_packing(tmp_path) -> None:
+    """Four CPUs a trial leave room for two trials on each of eight GPUs."""
+    plan, peaks = planned(cpus=4), Peaks(tmp_path)
+    for trial in peaks.missing(plan):
+        peaks.add(plan, trial, Peak(peak_bytes=GIB, memory_bytes=80 * GIB))
+
+    assert {trial.gpus for trial in peaks.packed(plan, BOX).to_run} == {0.5}
+
+
+@pytest.mark.parametrize("gpus", [None, 1, 0.25, 0])
+def test_only_auto_is_packed(tmp_path, gpus) -> None:
+    """Numbers are what they say."""
+    plan = planned(gpus=gpus)
+
+    assert Peaks(tmp_path).missing(plan) == []
+    assert dataclasses.asdict(Peaks(tmp_path).packed(plan, BOX)) == dataclasses.asdict(plan)
+
+
+def test_auto_on_a_machine_without_gpus_is_the_cpu(tmp_path) -> None:
+    """As None."""
+    capacity = ClusterCapacity(nodes=(Node(cpus=2),))
+    plan = planned(capacity)
+
+    assert {trial.gpus for trial in plan.to_run} == {0}
+    assert Peaks(tmp_path).missing(plan) == []
