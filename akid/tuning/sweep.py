@@ -3,43 +3,37 @@
 import _thread
 import logging
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from akid.cluster import connection, machine, resources, storage
 from akid.cluster.connection import Cluster
 from akid.cluster.resources import ClusterCapacity
-from akid.tuning import mlflow_store, provenance, settling, trial_artifacts
+from akid.tuning import mlflow_store, provenance, settling
 from akid.tuning import plan as planning
+from akid.tuning.conductor import Conductor
 from akid.tuning.early_stopping import read_scheduler
 from akid.tuning.ending import Ending
 from akid.tuning.experiment import Experiment
-from akid.tuning.failure import Failure
 from akid.tuning.lock import SweepLock
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.packing import Peaks
-from akid.tuning.plan import KnownRun, Plan, PlannedTrial
-from akid.tuning.progress import Progress, SweepState, open_progress
-from akid.tuning.results import SUCCEEDED, TrialRecord
-from akid.tuning.rows import Left, News, RowFile
+from akid.tuning.plan import KnownRun, Plan
+from akid.tuning.progress import SweepState, open_progress
+from akid.tuning.records import records_of
+from akid.tuning.results import TrialRecord
+from akid.tuning.rows import Left, RowFile
 from akid.tuning.spool import Spool, SpoolHead
-from akid.tuning.tracking import FOLDER_TAG, WHEN, TrialEnd, summary_of
 from akid.tuning.tracking_writer import TrackingWriter
-from akid.tuning.trial import Trial
 
 if TYPE_CHECKING:
-    from akid.tuning.board import Board
-    from akid.tuning.execute import Row
     from akid.tuning.halving import Halving
-    from akid.tuning.worker import Outcome
 
 logger = logging.getLogger(__name__)
-
-_MAX_TAG_CHARS: Final = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +132,7 @@ class Sweep:
 
     def known_records(self) -> list[TrialRecord]:
         """Return a record of what is known of each trial, without training any."""
-        return _records(self.plan(), {})
+        return records_of(self.plan(), {})
 
     def where(self) -> str:
         """Return a line that says how to look at the results."""
@@ -236,7 +230,7 @@ class Sweep:
                     progress.say(f"Ray dashboard: {cluster.dashboard_url}")
                 for note in self._notes:
                     progress.say(note)
-                conductor = _Conductor(
+                conductor = Conductor(
                     trials, plan.reopened, writer, progress, board, folder=folder, tags=tags
                 )
                 is_complete = run.run_trials(
@@ -267,7 +261,7 @@ class Sweep:
             index: replace(record, run_id=writer.run_ids.get(index))
             for index, record in conductor.records.items()
         }
-        records = _records(plan, ended)
+        records = records_of(plan, ended)
         return SweepOutcome(
             records=records,
             untracked=untracked,
@@ -292,118 +286,6 @@ class Sweep:
         return halving
 
 
-class _Conductor:
-    """Hears what happens to the trials and keeps record, tracking and progress in step."""
-
-    def __init__(
-        self,
-        trials: Sequence[Trial],
-        reopened: Mapping[int, KnownRun],
-        writer: TrackingWriter,
-        progress: Progress,
-        board: "Board",
-        *,
-        folder: Path,
-        tags: Mapping[str, str],
-    ) -> None:
-        self.records: dict[int, TrialRecord] = {}
-        self.lacks_resources = False
-        self._trials = trials
-        self._reopened = reopened
-        self._writer = writer
-        self._progress = progress
-        self._board = board
-        self._folder = folder
-        self._tags = tags
-        self._open: set[int] = set()
-        self._last_rows: dict[int, dict[str, float]] = {}
-        self._usage: dict[int, Mapping[str, float]] = {}
-        self._news: defaultdict[int, News] = defaultdict(News)
-
-    def on_start(self, position: int) -> None:
-        trial = self._trials[position]
-        self._board.begin(trial.index, trial.label)
-        if position in self._open:
-            return
-        self._open.add(position)
-        run = self._reopened.get(position)
-        folder = str((self._folder / trial.slug).resolve())
-        self._writer.start_trial(
-            trial,
-            tags={**self._tags, FOLDER_TAG: folder},
-            goes_on=run.run_id if run is not None else None,
-        )
-        self._progress.start(trial.label)
-
-    def on_rows(self, position: int, rows: "Sequence[Row]") -> None:
-        trial = self._trials[position]
-        new = self._news[position].only_new(rows)
-        if not new:
-            return
-        self._last_rows.setdefault(position, {}).update(new[-1])
-        self._writer.log_rows(trial.index, new)
-        self._progress.hear(trial.label, new)
-
-    def on_place(self, position: int, tags: Mapping[str, str]) -> None:
-        self._writer.set_tags(self._trials[position].index, tags)
-
-    def on_retry(self, position: int, reason: str) -> None:
-        trial = self._trials[position]
-        self._board.retry(trial.index, reason)
-        self._progress.say(f"{trial.label} is tried again: {reason}")
-
-    def on_finish(self, position: int, outcome: "Outcome") -> None:
-        record = replace(
-            self._record(position, "FINISHED"),
-            final=_metrics(outcome.final),
-            best=outcome.best,
-            test=outcome.test,
-            duration_s=outcome.duration_s,
-        )
-        self._usage[position] = outcome.usage
-        self._end(position, record, _shown(outcome.best or outcome.final))
-
-    def on_end(self, position: int, status: str, reason: str, error: str) -> None:
-        self.lacks_resources |= reason == Failure.UNPLACED
-        record = replace(self._record(position, status), error=error or None)
-        last_line = error.strip().splitlines()[-1] if error.strip() else reason
-        self._end(position, record, f"{status}: {last_line}")
-
-    def on_abort(self, reason: str) -> None:
-        self._progress.say(reason)
-
-    def on_wait(self, what: str) -> None:
-        self._progress.wait(what)
-
-    def _end(self, position: int, record: TrialRecord, summary: str) -> None:
-        trial = self._trials[position]
-        self.records[trial.index] = record
-        self._board.end(trial.index, record.status, summary)
-        if position not in self._open:  # it never began
-            return
-        self._open.remove(position)
-        usage = self._usage.pop(position, {})
-        self._writer.log_files(
-            trial.index,
-            files=trial_artifacts.of(self._folder / trial.slug),
-            texts={} if record.error is None else {"error.txt": record.error},
-        )
-        self._writer.end_trial(trial.index, _trial_end(record, usage))
-        self._progress.end(trial.label, finished=record.status in SUCCEEDED, summary=summary)
-
-    def _record(self, position: int, status: str) -> TrialRecord:
-        trial = self._trials[position]
-        return _record(trial, status, final=_metrics(self._last_rows.get(position, {})))
-
-
-def _trial_end(record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
-    return TrialEnd(
-        status=record.status,
-        summary={**usage, **summary_of(record.best, record.test, record.duration_s)},
-        tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
-    )
-
-
 def _left(run: KnownRun) -> Left | None:
     """Return what a run left in its folder."""
     return RowFile(Path(run.folder), run.key).left() if run.folder else None
@@ -416,53 +298,7 @@ def _give_up(reason: str) -> None:
 
 
 def _nothing_to_do(plan: Plan) -> SweepOutcome:
-    return SweepOutcome(records=_records(plan, {}), untracked=[], is_interrupted=False)
-
-
-def _records(plan: Plan, ended: Mapping[int, TrialRecord]) -> list[TrialRecord]:
-    """Return a record for each trial of the plan, in the documented order."""
-    records: list[TrialRecord] = []
-    for planned in plan.trials:
-        trial = planned.trial
-        if trial.index in ended:
-            records.append(ended[trial.index])
-        elif planned.same_as is not None:
-            records.append(replace(records[planned.same_as], **_place(trial)))
-        elif planned.known is not None:
-            records.append(_known_record(planned, planned.known))
-        else:
-            records.append(_record(trial, "SKIPPED"))
-    return records
-
-
-def _known_record(planned: PlannedTrial, known: KnownRun) -> TrialRecord:
-    return _record(
-        planned.trial,
-        known.status,
-        final=known.final,
-        best=known.best,
-        test=known.test,
-        error=known.error,
-        run_id=known.run_id,
-        duration_s=known.duration_s,
-        reused=True,
-    )
-
-
-def _record(trial: Trial, status: str, **known: Any) -> TrialRecord:
-    return TrialRecord(status=status, **_place(trial), **known)
-
-
-def _place(trial: Trial) -> dict[str, Any]:
-    return {
-        "index": trial.index,
-        "label": trial.label,
-        "repeat": trial.repeat,
-        "net_paras": trial.net_paras,
-        "opt_paras": trial.opt_paras,
-        "seed": trial.seed,
-        "key": trial.key,
-    }
+    return SweepOutcome(records=records_of(plan, {}), untracked=[], is_interrupted=False)
 
 
 def _sweep_texts(experiment: Experiment) -> dict[str, str]:
@@ -474,12 +310,3 @@ def _sweep_texts(experiment: Experiment) -> dict[str, str]:
     if diff:
         texts["uncommitted.diff"] = diff
     return texts
-
-
-def _metrics(row: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if name not in WHEN}
-
-
-def _shown(metrics: Mapping[str, float]) -> str:
-    names = [name for name in metrics if name.startswith("val_")] or list(metrics)
-    return ", ".join(f"{name} {metrics[name]:.4g}" for name in names[:3])

@@ -1,0 +1,157 @@
+"""Conductor: keeps records, tracking, progress and dashboard in step with what happens."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+from akid.tuning import trial_artifacts
+from akid.tuning.failure import Failure
+from akid.tuning.plan import KnownRun
+from akid.tuning.progress import Progress
+from akid.tuning.records import record_of
+from akid.tuning.results import SUCCEEDED, TrialRecord
+from akid.tuning.rows import News
+from akid.tuning.tracking import FOLDER_TAG, WHEN, TrialEnd, summary_of
+from akid.tuning.tracking_writer import TrackingWriter
+from akid.tuning.trial import Trial
+
+if TYPE_CHECKING:
+    from akid.tuning.board import Board
+    from akid.tuning.execute import Row
+    from akid.tuning.worker import Outcome
+
+_MAX_TAG_CHARS: Final = 5000
+
+
+@final
+class Conductor:
+    """Hears what happens to the trials and keeps record, tracking and progress in step.
+
+    Args:
+        trials: What runs; a position is a place in it.
+        reopened: The earlier runs that trials go on in, by position.
+        writer: Takes what the store is to know.
+        progress: Shows the sweep to people.
+        board: Shows it in the dashboard.
+        folder: Where the trials' folders lie.
+        tags: What is said of each run.
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        reopened: Mapping[int, KnownRun],
+        writer: TrackingWriter,
+        progress: Progress,
+        board: "Board",
+        *,
+        folder: Path,
+        tags: Mapping[str, str],
+    ) -> None:
+        self.records: dict[int, TrialRecord] = {}
+        self.lacks_resources = False
+        self._trials = trials
+        self._reopened = reopened
+        self._writer = writer
+        self._progress = progress
+        self._board = board
+        self._folder = folder
+        self._tags = tags
+        self._open: set[int] = set()
+        self._last_rows: dict[int, dict[str, float]] = {}
+        self._usage: dict[int, Mapping[str, float]] = {}
+        self._news: defaultdict[int, News] = defaultdict(News)
+
+    def on_start(self, position: int) -> None:
+        trial = self._trials[position]
+        self._board.begin(trial.index, trial.label)
+        if position in self._open:
+            return
+        self._open.add(position)
+        run = self._reopened.get(position)
+        folder = str((self._folder / trial.slug).resolve())
+        self._writer.start_trial(
+            trial,
+            tags={**self._tags, FOLDER_TAG: folder},
+            goes_on=run.run_id if run is not None else None,
+        )
+        self._progress.start(trial.label)
+
+    def on_rows(self, position: int, rows: "Sequence[Row]") -> None:
+        trial = self._trials[position]
+        new = self._news[position].only_new(rows)
+        if not new:
+            return
+        self._last_rows.setdefault(position, {}).update(new[-1])
+        self._writer.log_rows(trial.index, new)
+        self._progress.hear(trial.label, new)
+
+    def on_place(self, position: int, tags: Mapping[str, str]) -> None:
+        self._writer.set_tags(self._trials[position].index, tags)
+
+    def on_retry(self, position: int, reason: str) -> None:
+        trial = self._trials[position]
+        self._board.retry(trial.index, reason)
+        self._progress.say(f"{trial.label} is tried again: {reason}")
+
+    def on_finish(self, position: int, outcome: "Outcome") -> None:
+        record = replace(
+            self._record(position, "FINISHED"),
+            final=_metrics(outcome.final),
+            best=outcome.best,
+            test=outcome.test,
+            duration_s=outcome.duration_s,
+        )
+        self._usage[position] = outcome.usage
+        self._end(position, record, _shown(outcome.best or outcome.final))
+
+    def on_end(self, position: int, status: str, reason: str, error: str) -> None:
+        self.lacks_resources |= reason == Failure.UNPLACED
+        record = replace(self._record(position, status), error=error or None)
+        last_line = error.strip().splitlines()[-1] if error.strip() else reason
+        self._end(position, record, f"{status}: {last_line}")
+
+    def on_abort(self, reason: str) -> None:
+        self._progress.say(reason)
+
+    def on_wait(self, what: str) -> None:
+        self._progress.wait(what)
+
+    def _end(self, position: int, record: TrialRecord, summary: str) -> None:
+        trial = self._trials[position]
+        self.records[trial.index] = record
+        self._board.end(trial.index, record.status, summary)
+        if position not in self._open:  # it never began
+            return
+        self._open.remove(position)
+        usage = self._usage.pop(position, {})
+        self._writer.log_files(
+            trial.index,
+            files=trial_artifacts.of(self._folder / trial.slug),
+            texts={} if record.error is None else {"error.txt": record.error},
+        )
+        self._writer.end_trial(trial.index, _trial_end(record, usage))
+        self._progress.end(trial.label, finished=record.status in SUCCEEDED, summary=summary)
+
+    def _record(self, position: int, status: str) -> TrialRecord:
+        trial = self._trials[position]
+        return record_of(trial, status, final=_metrics(self._last_rows.get(position, {})))
+
+
+def _trial_end(record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
+    return TrialEnd(
+        status=record.status,
+        summary={**usage, **summary_of(record.best, record.test, record.duration_s)},
+        tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
+    )
+
+
+def _metrics(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name not in WHEN}
+
+
+def _shown(metrics: Mapping[str, float]) -> str:
+    names = [name for name in metrics if name.startswith("val_")] or list(metrics)
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in names[:3])
