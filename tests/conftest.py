@@ -2,11 +2,13 @@
 
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from akid.sensing.datasets.location import data_path
+from akid.sensing.datasets.location import VARIABLE, data_path
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,6 +19,27 @@ def _one_core() -> None:
     """
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def _no_data() -> Iterator[str]:
+    """Give an empty folder for data sets, removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="akid-test-data-") as folder:
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _real_data_stay_alone(request: pytest.FixtureRequest, _no_data: str) -> Iterator[None]:
+    """Keep what tests prepare of made-up data out of the folder of the real ones.
+
+    There it would push out real prepared data. Only a test that asks for real data sees them.
+    """
+    if "real_data" in request.fixturenames:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:  # its own: a test may undo that of the fixture
+        patch.setenv(VARIABLE, _no_data)
+        yield
 
 
 @pytest.fixture

@@ -77,8 +77,17 @@ def load(path: str | Path) -> nn.Module:
     """Return the program that `export` wrote to a ".pt2" file.
 
     Call it with the brain's inputs one by one, not in a list, and without the labels.
+
+    Raises:
+        SetupError: If the file's name does not end in ".pt2".
     """
-    return torch.export.load(Path(path)).module()
+    path = Path(path)
+    if path.suffix != ".pt2":
+        raise SetupError(
+            f"load: expected a file whose name ends in '.pt2', got path={str(path)!r}."
+            " An ONNX model is run by an ONNX runtime, without akid and torch."
+        )
+    return torch.export.load(path).module()
 
 
 class _Inference(nn.Module):

@@ -39,8 +39,8 @@ class MlflowReader:
         self.uri = uri
         if not may_exist(uri):
             raise TrackingError(
-                f"expected a tracking store, got uri={uri!r}, where there is none. Run it where the"
-                " sweep ran, or name the store by --tracking-uri."
+                f"tracking store: expected one to read, got uri={uri!r}, where there is none. Run"
+                " it where the sweep ran, or name the store by --tracking-uri."
             )
         self._client = open_client(uri, for_writing=False)
         with translated(f"list the experiments of {uri!r}"):
@@ -77,15 +77,15 @@ class MlflowReader:
         if not found:
             where = "" if experiment is None else f" in experiment {experiment!r}"
             raise TrackingError(
-                f"expected a run's id, the begin of one, or a trial's name{where}, got {name!r},"
-                f" which no run in {self.uri!r} has. `akid.sweep compare EXPERIMENT --json` lists"
-                " the runs."
+                f"tracking store: expected a run's id, the begin of one, or a trial's name{where},"
+                f" got {name!r}, which no run in {self.uri!r} has."
+                " `akid.sweep compare EXPERIMENT --json` lists the runs."
             )
         if len(found) > 1:
             raise TrackingError(self._ambiguous(name, found))
         if found[0].data.tags.get("akid.kind") != "trial":
             raise TrackingError(
-                f"expected the run of a trial, got {name!r}, which is"
+                f"tracking store: expected the run of a trial, got {name!r}, which is"
                 f" {found[0].info.run_name!r}, no trial of akid's."
             )
         return self._stored(found[0])
@@ -123,7 +123,7 @@ class MlflowReader:
         if not found:
             listed = ", ".join(sorted(set(self._names.values()) - {"Default"})) or "none"
             raise TrackingError(
-                f"expected an experiment of {self.uri!r} or an experiment file, got"
+                f"tracking store: expected an experiment of {self.uri!r} or an experiment file, got"
                 f" {experiment!r}. Known experiments: {listed}."
             )
         return found
@@ -146,8 +146,11 @@ class MlflowReader:
             for run in found[:_LISTED]
         ]
         more = [f"    and {len(found) - _LISTED} more"] if len(found) > _LISTED else []
-        head = f"expected one run, got {name!r}, which fits {len(found)}. Give more of the id, or"
-        return "\n".join([f"{head} --experiment with a trial's name:", *listed, *more])
+        head = (
+            f"tracking store: expected one run, got {name!r}, which fits {len(found)}. Give more of"
+            " the id, or --experiment with a trial's name:"
+        )
+        return "\n".join([head, *listed, *more])
 
     def _search(self, places: Sequence[str], condition: str) -> "Iterator[Run]":
         token: str | None = None

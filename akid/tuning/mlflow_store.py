@@ -111,7 +111,7 @@ def translated(what: str) -> Iterator[None]:
         first_line = str(cause).strip().partition("\n")[0]
         is_final = getattr(error, "error_code", "") in _REFUSALS
         raise (RefusedError if is_final else TrackingError)(
-            f"MlflowTracker: could not {what}: {type(cause).__name__}: {first_line}."
+            f"tracking store: could not {what}: {type(cause).__name__}: {first_line}."
             " Check it, or name another store by --tracking-uri."
         ) from error
 
@@ -122,13 +122,13 @@ def _check_folder(uri: str) -> None:
         return
     if not file.parent.is_dir():
         raise TrackingError(
-            f"MlflowTracker: expected a folder for the store uri={uri!r}, got"
+            f"tracking store: expected a folder for the store uri={uri!r}, got"
             f" {str(file.parent)!r}, which does not exist."
             " Make it, or name another store by --tracking-uri."
         )
     if file.is_dir():
         raise TrackingError(
-            f"MlflowTracker: expected a file as the store, got uri={uri!r}, which is a folder."
+            f"tracking store: expected a file as the store, got uri={uri!r}, which is a folder."
             f" Name a file in it: --tracking-uri {uri}/mlflow.db."
         )
 

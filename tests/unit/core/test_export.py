@@ -1,4 +1,4 @@
-from importlib.util import find_spec
+import sys
 
 import pytest
 import torch
@@ -93,18 +93,33 @@ def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
         export(made(), tmp_path / "brain.pth")
 
 
-def test_an_onnx_model_computes_the_same_or_says_what_is_missing(tmp_path) -> None:
-    """ONNX's own evaluator agrees with the brain, where ONNX is installed."""
+def test_only_programs_are_loaded(tmp_path) -> None:
+    """Of an ONNX model it is said who runs it."""
+    with pytest.raises(SetupError, match=r"got path='.*brain.onnx'\. An ONNX model is run by"):
+        load(tmp_path / "brain.onnx")
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxscript"])
+def test_without_onnx_it_is_said_what_to_install(tmp_path, monkeypatch, missing: str) -> None:
+    """Nothing is written, and the other kind of file is named."""
     brain, path = made(), tmp_path / "brain.onnx"
     brain.setup([torch.rand(8, 3), torch.rand(8, 4)])
-    if find_spec("onnx") is None or find_spec("onnxscript") is None:
-        with pytest.raises(SetupError, match="expected the packages onnx and onnxscript"):
-            export(brain, path)
-        return
-    from onnx.reference import ReferenceEvaluator
+    monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
 
-    x = torch.rand(5, 3)
-    model = ReferenceEvaluator(str(export(brain, path)))
+    with pytest.raises(SetupError, match=f"packages onnx and onnxscript .*'{missing}'.*'.pt2'"):
+        export(brain, path)
+
+    assert not path.exists()
+
+
+def test_an_onnx_model_computes_the_same(tmp_path) -> None:
+    """ONNX's own evaluator agrees with the brain."""
+    reference = pytest.importorskip("onnx.reference")
+    pytest.importorskip("onnxscript")
+    brain, path, x = made(), tmp_path / "brain.onnx", torch.rand(5, 3)
+    brain.setup([torch.rand(8, 3), torch.rand(8, 4)])
+
+    model = reference.ReferenceEvaluator(str(export(brain, path)))
     (result,) = model.run(None, {model.input_names[0]: x.numpy()})
 
     expected = brain.eval()([x], end_block="ip2")

@@ -78,6 +78,44 @@ def test_padding_follows_a_later_input_of_another_size() -> None:
     assert conv(torch.ones(1, 1, 5, 5)).tolist() == [[[[4, 6, 4], [6, 9, 6], [4, 6, 4]]]]
 
 
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_groups_of_channels_are_correlated_as_by_scipy(padding, stride, dilation, groups) -> None:
+    """Each output is its bias plus SciPy's correlations of the channels of its group."""
+    conv = ConvolutionLayer(
+        ksize=[3, 2],
+        strides=stride,
+        dilation=dilation,
+        groups=groups,
+        padding=padding,
+        out_channel_num=8,
+        initial_bias_value=0.5,
+    )
+    x = torch.randn(2, 4, 9, 8, dtype=torch.float64)
+    conv.setup(x)
+
+    result = conv.double()(x).detach().numpy()
+
+    weights, taken = conv.weights.detach().numpy(), 4 // groups
+    for n, out in np.ndindex(2, 8):
+        first = out // (8 // groups) * taken
+        expected = 0.5 + sum(
+            correlated(x[n, first + c].numpy(), weights[out, c], stride, dilation, padding)
+            for c in range(taken)
+        )
+        np.testing.assert_allclose(result[n, out], expected, atol=1e-12)
+
+
+def correlated(x, weights, stride, dilation, padding):
+    if padding == "SAME":
+        return tensorflow_same(x, weights, stride, dilation)
+    spread = np.zeros([(k - 1) * dilation + 1 for k in weights.shape])
+    spread[::dilation, ::dilation] = weights
+    return signal.correlate2d(x, spread, mode="valid")[::stride, ::stride]
+
+
 @pytest.mark.parametrize("options", [{"groups": 2}, {"depthwise": True}])
 def test_groups_see_their_own_channels_only(options) -> None:
     """Output channel 0 does not depend on the last input channel, and the weights are as small."""

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal
 
 from akid.layers.convolution import ConvolutionLayer
 from akid.layers.transposed_convolution import TransposedConvolutionLayer
@@ -39,6 +41,28 @@ def test_valid_keeps_what_the_windows_reach(ksize, stride, side_px) -> None:
     up = TransposedConvolutionLayer(ksize=ksize, strides=stride, padding="VALID", out_channel_num=1)
 
     assert up(torch.zeros(1, 1, 4, 4)).shape == (1, 1, side_px, side_px)
+
+
+@pytest.mark.parametrize(("ksize", "stride"), [([3, 2], 1), ([3, 3], 2), ([2, 5], 3), ([1, 2], 2)])
+def test_it_is_scipys_convolution_of_pixels_set_apart(ksize, stride) -> None:
+    """VALID: pixels a stride apart, convolved in full; ends that no window reaches are the bias."""
+    up = TransposedConvolutionLayer(
+        ksize=ksize, strides=stride, padding="VALID", out_channel_num=3, initial_bias_value=0.5
+    )
+    x = torch.randn(1, 2, 4, 5, dtype=torch.float64)
+    up.setup(x)
+
+    result = up.double()(x)[0].detach().numpy()
+
+    apart = np.zeros((2, 3 * stride + 1, 4 * stride + 1))
+    apart[:, ::stride, ::stride] = x[0]
+    for out in range(3):
+        whole = sum(
+            signal.convolve2d(apart[c], up.weights[c, out].detach().numpy()) for c in range(2)
+        )
+        expected = np.full(result[out].shape, 0.5)
+        expected[: whole.shape[0], : whole.shape[1]] += whole
+        np.testing.assert_allclose(result[out], expected, atol=1e-12)
 
 
 def test_max_norm_is_of_each_output() -> None:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from akid.core.clock import Clock
@@ -13,6 +13,8 @@ from akid.training.kongfu import GradientDescentKongFu
 from akid.training.single_engine import SingleEngine
 
 
+@example(shape=[1, 2, 1, 1])
+@example(shape=[1, 1, 2, 2])
 @given(shape=st.lists(st.integers(1, 5), min_size=1, max_size=5))
 def test_values_stay_and_channels_lie_side_by_side(shape: Sequence[int]) -> None:
     """Only the strides of images change, also of those with one channel, or cut out of others."""
