@@ -210,12 +210,14 @@ class Kid(Practiser):
         """Return what makes another kid of the same parts like this one.
 
         Args:
-            is_whole: Whether with all weights, or only what is counted and recorded.
+            is_whole: Whether with all weights and gradients, or only what is counted and recorded.
         """
-        found = {"last_row": self.last_row, "checkpoint_path": self.checkpoint_path}
+        found: dict[str, Any] = {"last_row": self.last_row, "checkpoint_path": self.checkpoint_path}
         if not is_whole:
             return {**found, "counts": self.get_extra_state()}
-        return {**found, "report": self.report, "state": self.state_dict(), "best": self._best}
+        gradients = {name: each.grad for name, each in self.brain.named_parameters()}
+        found |= {"report": self.report, "best": self._best}
+        return {**found, "state": self.state_dict(), "gradients": gradients}
 
     def resemble(self, likeness: Mapping[str, Any]) -> None:
         """Become like the kid that gave the likeness."""
@@ -226,3 +228,6 @@ class Kid(Practiser):
             return
         self.report, self._best = likeness["report"], likeness["best"]
         self.load_state_dict(likeness["state"])
+        for name, parameter in self.brain.named_parameters():
+            gradient = likeness["gradients"][name]
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)

@@ -22,6 +22,30 @@ def test_each_log_step_records_parameters_gradients_and_activations(observer) ->
     assert "brain/loss/activations" not in histograms
 
 
+def test_a_kid_that_resembles_another_records_what_the_other_would(make_kid) -> None:
+    """As the kid at home does whose copies practise elsewhere: weights, gradients, rows."""
+    there, home = make_kid(), make_kid()
+    home.setup()
+    recorded, heard = Summaries(), Summaries()
+    recorded.attach_to(there)
+    heard.attach_to(home)
+
+    def spoken(event: str):
+        def speak(kid) -> None:
+            home.resemble(kid.likeness(is_whole=True))
+            home.react(event)
+
+        return speak
+
+    for event in ("on_train_begin", "on_train_log_step", "on_val_log_step"):
+        getattr(there.hooks, event).append(spoken(event))
+    there.practice()
+
+    assert "brain/conv1/weights/gradients" in heard.histograms
+    assert heard.histograms == recorded.histograms
+    assert heard.scalars == recorded.scalars
+
+
 def test_the_last_recorded_weights_are_the_kids(observer) -> None:
     """Extremes are exact."""
     weights = observer.kid.brain["conv1/weights"].detach()
