@@ -141,7 +141,7 @@ class RecurrentLayer(Block):
 
 
 class GRULayer(RecurrentLayer):
-    """Gated recurrent units.
+    """Gated recurrent units; for `fullgraph=True` of `torch.compile`, see `RecurrentLayer`.
 
     Args:
         out_channel_num: See `RecurrentLayer`.
@@ -159,7 +159,7 @@ class GRULayer(RecurrentLayer):
 
 
 class LSTMLayer(RecurrentLayer):
-    """Long short-term memory.
+    """Long short-term memory; for `fullgraph=True` of `torch.compile`, see `RecurrentLayer`.
 
     Args:
         out_channel_num: See `RecurrentLayer`.

@@ -46,6 +46,21 @@ def test_it_equals_the_recurrence_by_hand(kind, by_hand) -> None:
     np.testing.assert_allclose(result.detach(), by_hand(X.numpy(), *parameters(layer)), atol=1e-6)
 
 
+@pytest.mark.parametrize(("kind", "by_hand"), [(GRULayer, gru_by_hand), (LSTMLayer, lstm_by_hand)])
+def test_stacked_readers_in_both_directions_equal_those_by_hand(kind, by_hand) -> None:
+    """The second layer reads what both readers of the first one give."""
+    layer = kind(4, layer_num=2, bidirectional=True, initial_bias_value=0.3)
+
+    result = layer(X)
+
+    values, expected = parameters(layer), X.numpy()
+    for first in (0, 8):
+        there = by_hand(expected, *values[first : first + 4])
+        back = by_hand(expected[:, ::-1], *values[first + 4 : first + 8])[:, ::-1]
+        expected = np.concatenate([there, back], 2)
+    np.testing.assert_allclose(result.detach(), expected, atol=1e-6)
+
+
 def test_the_last_outputs_are_of_each_readers_end() -> None:
     """The backward reader ends at the first step."""
     with seeding.seed_scope(0):
@@ -104,11 +119,15 @@ def test_recurrent_layers_keep_the_layer_contract(check_layer, kind) -> None:
     check_layer(lambda: kind(4), X)
 
 
-def test_a_recurrent_layer_is_one_graph_where_torch_allows_it() -> None:
-    """With torch's switch, fullgraph gives what the layer gives."""
-    layer = GRULayer(4)
+@pytest.mark.parametrize("kind", [GRULayer, LSTMLayer])
+def test_a_recurrent_layer_is_one_graph_where_torch_allows_it(kind) -> None:
+    """With torch's switch, fullgraph gives what the layer gives; without it, it is an error."""
+    layer = kind(4)
     expected = layer(X)
     torch.compiler.reset()  # it remembers what it left out
+    with pytest.raises(torch._dynamo.exc.Unsupported):
+        torch.compile(layer, backend="eager", fullgraph=True)(X)
+    torch.compiler.reset()
     with torch._dynamo.config.patch(allow_rnn=True):
         compiled = torch.compile(layer, backend="eager", fullgraph=True)
 

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from akid.errors import SetupError
+from akid.sensing.joker import draw
 from akid.sensing.jokers.rotation import RotationJoker
 
 
@@ -10,6 +13,23 @@ def test_no_angle_changes_nothing() -> None:
     images = torch.rand(3, 2, 5, 9)
 
     torch.testing.assert_close(RotationJoker(0)(images), images, rtol=0, atol=1e-5)
+
+
+def test_every_pixel_is_scipys() -> None:
+    """Bilinear between pixels and to the zeros around, at an angle drawn for each image."""
+    images = torch.rand(6, 1, 9, 14, dtype=torch.float64)
+    angles = draw(6, -torch.pi, torch.pi, images, torch.Generator().manual_seed(0)).flatten()
+
+    turned = RotationJoker(180).play(images, torch.Generator().manual_seed(0))
+
+    middle = np.array([4.0, 6.5])
+    for image, angle, result in zip(images[:, 0], angles.tolist(), turned[:, 0], strict=True):
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.array([[cos, sin], [-sin, cos]])
+        expected = ndimage.affine_transform(
+            image.numpy(), turn, middle - turn @ middle, order=1, mode="grid-constant"
+        )
+        np.testing.assert_allclose(result, expected, atol=1e-9)
 
 
 def test_distances_are_kept_in_images_that_are_not_square() -> None:
