@@ -32,6 +32,7 @@ class TrialFolders:
             Whether the attempt goes on from what lies there.
         """
         own = self._folder / self._trials[start.index].slug
+        _drop_torn_files(own)
         if start.attempt > 1:
             if not start.resume:
                 _set_aside(own)
@@ -40,11 +41,18 @@ class TrialFolders:
         if left_in is None or not left_in.is_dir():
             _set_aside(own)
             return False
+        _drop_torn_files(left_in)
         if left_in.resolve() != own.resolve():
             _set_aside(own)
             own.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(left_in, own)
         return True
+
+
+def _drop_torn_files(folder: Path) -> None:
+    """Delete what a killed process had begun to write; what it ended has another name."""
+    for file in folder.rglob(".*.pt.*"):
+        file.unlink(missing_ok=True)
 
 
 def _set_aside(folder: Path) -> None:

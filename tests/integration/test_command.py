@@ -71,7 +71,9 @@ def test_a_whole_command(place) -> None:
 
     assert process.returncode == 0
     assert [trial["status"] for trial in json.loads(out)["trials"]] == ["FINISHED"] * 2
-    assert all(re.search(r"\d/2 done, \d running", line) for line in err.splitlines()), err
+    dashboard, *trials = err.splitlines()
+    assert dashboard.startswith("Ray dashboard: http://127.0.0.1:")
+    assert all(re.search(r"\d/2 done, \d running", line) for line in trials), err
     with (place.folder / "table.csv").open() as table:
         assert [row["opt.lr"] for row in csv.DictReader(table)] == ["0.1", "0.2"]
     assert len(place.runs("named")) == 2

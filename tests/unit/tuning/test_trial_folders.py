@@ -55,3 +55,19 @@ def test_a_folder_that_has_gone_is_nothing_to_go_on_from(tmp_path: Path) -> None
     folders = TrialFolders(tmp_path, TRIALS, {0: tmp_path / "gone"})
 
     assert not folders.prepare(Start(index=0, attempt=1))
+
+
+def test_what_a_killed_process_began_to_write_is_deleted(tmp_path: Path) -> None:
+    """Wherever the trial goes on; checkpoints that were written stay."""
+    for name in ("0-trial", "0-other"):
+        fill(tmp_path / name, "rows")
+        (tmp_path / name / "model").mkdir()
+        (tmp_path / name / "model" / ".checkpoint-5.pt.123").write_text("torn")
+        (tmp_path / name / "model" / "checkpoint-5.pt").write_text("whole")
+    folders = TrialFolders(tmp_path, TRIALS, {1: tmp_path / "0-other"})
+
+    folders.prepare(Start(index=0, attempt=2, resume=True))
+    folders.prepare(Start(index=1))
+
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.pt*")}
+    assert left == {"0-trial/model/checkpoint-5.pt", "1-trial/model/checkpoint-5.pt"}
