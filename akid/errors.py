@@ -9,6 +9,7 @@
     ├── TrainingError (RuntimeError)     practice can't go on
     │   ├── DivergedError                ... the loss became NaN or infinite
     │   ├── CheckpointError              ... a checkpoint can't be written or read, or fits no kid
+    │   │   └── DiskFullError            ... the disk has no room for it
     │   └── TakenOverError               ... another process has taken over the trial
     ├── ExperimentError (ValueError)     an experiment file or the arguments of `tune` are wrong
     │   ├── TemplateError                ... a hole can't be filled, or the rendering is no Python
@@ -55,6 +56,10 @@ class DivergedError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A checkpoint can't be written, read, or does not fit the kid."""
+
+
+class DiskFullError(CheckpointError):
+    """A checkpoint can't be written, because the disk or the quota is full or the disk fails."""
 
 
 class TakenOverError(TrainingError):

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, Final, final
 import torch
 from torch import Tensor, nn
 
-from akid.errors import CheckpointError
+from akid.errors import CheckpointError, DiskFullError
+from akid.training.full_disk import is_full_disk
 
 _FORMAT: Final = 1
 _NAME: Final = re.compile(r"checkpoint-(\d+)\.pt")
@@ -54,7 +55,8 @@ class CheckpointFolder:
         """Write the checkpoint of `step`, point `best.pt` to it if it is best, drop the oldest.
 
         Raises:
-            CheckpointError: If the file system refuses.
+            DiskFullError: If there is no room; what was there before is left as it was.
+            CheckpointError: If the file system refuses for another reason.
         """
         path = self.path_of(step)
         try:
@@ -68,8 +70,9 @@ class CheckpointFolder:
             for remains in self.path.glob(".*.pt.*"):  # of a writer that was killed
                 remains.unlink(missing_ok=True)
         except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
-            raise CheckpointError(
-                f"Checkpoint: expected to write {path}, got {error!r}."
+            kind = DiskFullError if is_full_disk(error) else CheckpointError
+            raise kind(
+                f"Checkpoint: expected to write {path}, got {_cause(error)!r}."
                 " Free the place, or practise with save_chk_point=False."
             ) from error
         return path
@@ -149,6 +152,12 @@ def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str
 
 def _shape(value: Any) -> str:
     return str(tuple(value.shape)) if isinstance(value, Tensor) else "(no tensor)"
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what the operating system said, where torch says only that it could not go on."""
+    said = error.__context__
+    return said if not isinstance(error, OSError) and isinstance(said, OSError) else error
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -43,6 +43,8 @@ class Hooks(Generic[Practiser]):
         on_val_log_step: When a validation row was recorded: read `kid.last_row`. The checkpoint
             of this step is written afterwards, so what a hook changes is in it.
         on_checkpoint: When a checkpoint was written, at `kid.checkpoint_path`.
+        on_checkpoint_refused: When the disk was too full for a checkpoint, and practice goes on:
+            read `kid.unsaved_steps` and `kid.unsaved_reason`.
         on_epoch_end: When an epoch was counted.
         on_batch_monitoring: When the first batch was propagated again, with `do_batch_monitoring`:
             what each block makes of it is in `kid.brain.get_layer_by_name(...).data`.
@@ -57,6 +59,7 @@ class Hooks(Generic[Practiser]):
     on_train_log_step: list[Callable[[Practiser], None]] = field(default_factory=list)
     on_val_log_step: list[Callable[[Practiser], None]] = field(default_factory=list)
     on_checkpoint: list[Callable[[Practiser], None]] = field(default_factory=list)
+    on_checkpoint_refused: list[Callable[[Practiser], None]] = field(default_factory=list)
     on_epoch_end: list[Callable[[Practiser], None]] = field(default_factory=list)
     on_batch_monitoring: list[Callable[[Practiser], None]] = field(default_factory=list)
     on_train_end: list[Callable[[Practiser], None]] = field(default_factory=list)

@@ -81,6 +81,8 @@ class Kid(Practiser):
         last_row: The last of them.
         report: The report of the last practice, or None.
         checkpoint_path: The checkpoint that was written last, or None.
+        unsaved_steps: The steps of this practice whose checkpoints a full disk did not take.
+        unsaved_reason: What the disk said to the last of them.
 
     Raises:
         SetupError: If the arguments do not fit together.
@@ -212,7 +214,8 @@ class Kid(Practiser):
         Args:
             is_whole: Whether with all weights and gradients, or only what is counted and recorded.
         """
-        found: dict[str, Any] = {"last_row": self.last_row, "checkpoint_path": self.checkpoint_path}
+        names = ("last_row", "checkpoint_path", "unsaved_steps", "unsaved_reason")
+        found: dict[str, Any] = {name: getattr(self, name) for name in names}
         if not is_whole:
             return {**found, "counts": self.get_extra_state()}
         gradients = {name: each.grad for name, each in self.brain.named_parameters()}
@@ -223,6 +226,8 @@ class Kid(Practiser):
         """Become like the kid that gave the likeness."""
         self.last_row = likeness["last_row"]
         self.checkpoint_path = likeness["checkpoint_path"]
+        self.unsaved_steps = list(likeness["unsaved_steps"])
+        self.unsaved_reason = likeness["unsaved_reason"]
         if "counts" in likeness:
             self.set_extra_state(likeness["counts"])
             return

@@ -41,7 +41,8 @@ class Practiser(Recorder):
 
         Raises:
             DivergedError: If a loss became NaN or infinite.
-            CheckpointError: If a checkpoint can't be written, or the newest one is another kid's.
+            CheckpointError: If a checkpoint can't be written for another reason than a full disk,
+                or the newest one is another kid's.
             SetupError: If the kid can't be set up.
         """
         begin_s = time.perf_counter()
@@ -68,6 +69,7 @@ class Practiser(Recorder):
         self._folder = CheckpointFolder(Path(self.log_dir, "model"), keep=self.num_chk_points)
         self._is_stopping = False
         self.rows = []
+        self.unsaved_steps = []
         self.engine.practise_all(self, resumes=resumes)
         self._call(self.hooks.on_train_end)
         assert self.report is not None
@@ -97,6 +99,7 @@ class Practiser(Recorder):
         self._folder = CheckpointFolder(Path(self.log_dir, "model"), keep=self.num_chk_points)
         self._is_stopping = False
         self.rows = []
+        self.unsaved_steps = []
         if resumes:
             resuming.resume(
                 self, self._folder, brain=self.brain, best=self._best, journal=self._journal
@@ -152,7 +155,10 @@ class Practiser(Recorder):
             seconds=time.perf_counter() - begin_s,
             samples_per_s=samples_per_s,
             rows=len(self.rows),
+            unsaved_steps=tuple(self.unsaved_steps),
         )
+        if not self.report.is_saved:
+            self._journal.warning("ends without a checkpoint of its final weights")
         self.log(f"done: {self.report}")
         self._call(self.hooks.on_train_end)
         return self.report

@@ -194,6 +194,7 @@ class _Performance:
 
         kid.hooks.on_train_begin.append(reseed)
         kid.hooks.on_checkpoint.append(reseed)
+        kid.hooks.on_checkpoint_refused.append(reseed)
         events = {"on_train_begin", *ROW_EVENTS, *self._task.heard}
         if "on_batch_begin" not in self._task.asked:
             events.discard("on_batch_begin")  # in each step, telling would be much

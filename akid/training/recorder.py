@@ -10,6 +10,7 @@ from torch import Tensor
 from akid.core.block import Block
 from akid.core.brain import Brain
 from akid.core.clock import Clock
+from akid.errors import DiskFullError
 from akid.sensing.sensor import Sensor
 from akid.training.best import Best
 from akid.training.checkpoint import CheckpointFolder
@@ -48,6 +49,8 @@ class Recorder(Block):
         self.rows: list[Row] = []
         self.last_row: Row = {}
         self.checkpoint_path: Path | None = None
+        self.unsaved_steps: list[int] = []
+        self.unsaved_reason = ""
         self._best = Best(best_metric)
         self._journal = Journal(self.label)
         self._speed = Speedometer()
@@ -116,7 +119,7 @@ class Recorder(Block):
         with self._speed.pause():
             is_best = not self.skip_validation and self._validate_and_record()
             if self.save_chk_point:
-                self.save_checkpoint(is_best=is_best)
+                self.keep_checkpoint(is_best=is_best)
 
     def _validate_and_record(self) -> bool:
         with self.kongfu.averaged_weights():
@@ -154,13 +157,47 @@ class Recorder(Block):
         """Write a checkpoint of everything, and return its path; hooks may call this.
 
         Of several processes that practise together, the chief's writes.
+
+        Raises:
+            CheckpointError: If it can't be written.
         """
-        step = self.clock.step
-        self.checkpoint_path = self._folder.path_of(step)
+        self._write_checkpoint(is_best=is_best)
+        return self._tell_checkpoint()
+
+    def keep_checkpoint(self, *, is_best: bool = False) -> None:
+        """Write a checkpoint as practice does: with a full disk it goes on, from the last good one.
+
+        The step is in `unsaved_steps` then, and the hooks of `on_checkpoint_refused` are called.
+
+        Raises:
+            CheckpointError: If it can't be written for another reason than a full disk.
+        """
+        reason = ""
+        try:
+            self._write_checkpoint(is_best=is_best)
+        except DiskFullError as error:
+            reason = str(error)
+        if self.engine.total(float(bool(reason))):  # all that practise together go the same way
+            self._go_on_without(reason)
+        else:
+            self._tell_checkpoint()
+
+    def _write_checkpoint(self, *, is_best: bool) -> None:
         if self.engine.is_chief:
-            self._folder.write(self.state_dict(), step=step, is_best=is_best)
+            self._folder.write(self.state_dict(), step=self.clock.step, is_best=is_best)
+
+    def _tell_checkpoint(self) -> Path:
+        path = self.checkpoint_path = self._folder.path_of(self.clock.step)
         self._call(self.hooks.on_checkpoint)
-        return self.checkpoint_path
+        return path
+
+    def _go_on_without(self, reason: str) -> None:
+        """Note that there is no checkpoint of this step; the log says it the first time."""
+        if not self.unsaved_steps and self.engine.is_chief:
+            self._journal.warning(f"{reason} Practice goes on without this checkpoint.")
+        self.unsaved_steps.append(self.clock.step)
+        self.unsaved_reason = reason
+        self._call(self.hooks.on_checkpoint_refused)
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the clock, the best and the last rows, for a checkpoint."""

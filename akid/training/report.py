@@ -21,6 +21,7 @@ class Report:
         seconds: Duration of this practice, all included.
         samples_per_s: Training samples a second, without validation and checkpoints.
         rows: How many rows were recorded in this practice.
+        unsaved_steps: The steps of this practice whose checkpoints a full disk did not take.
     """
 
     final: Row
@@ -31,3 +32,9 @@ class Report:
     seconds: float
     samples_per_s: float
     rows: int
+    unsaved_steps: tuple[int, ...] = ()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether no checkpoint of the final weights was refused."""
+        return self.steps not in self.unsaved_steps

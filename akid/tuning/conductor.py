@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from akid.tuning.worker import Outcome
 
 _MAX_TAG_CHARS: Final = 5000
+_NOTE_TAG: Final = "akid.note"
+_UNSAVED: Final = "unsaved_checkpoints"
 
 
 @final
@@ -91,6 +93,11 @@ class Conductor:
     def on_place(self, position: int, tags: Mapping[str, str]) -> None:
         self._writer.set_tags(self._trials[position].index, tags)
 
+    def on_note(self, position: int, note: str) -> None:
+        trial = self._trials[position]
+        self._writer.set_tags(trial.index, {_NOTE_TAG: note[-_MAX_TAG_CHARS:]})
+        self._progress.say(f"{trial.label}: {note}")
+
     def on_retry(self, position: int, reason: str) -> None:
         trial = self._trials[position]
         self._board.retry(trial.index, reason)
@@ -104,7 +111,9 @@ class Conductor:
             test=outcome.test,
             duration_s=outcome.duration_s,
         )
-        self._usage[position] = outcome.usage
+        unsaved = outcome.unsaved_checkpoints
+        told = {_UNSAVED: float(unsaved)} if unsaved else {}
+        self._usage[position] = {**outcome.usage, **told}
         self._end(position, record, _shown(outcome.best or outcome.final))
 
     def on_end(self, position: int, status: str, reason: str, error: str) -> None:

@@ -56,6 +56,7 @@ def practise(
     resume: bool = False,
     workers: int | None = None,
     is_to_stop: Callable[[], bool] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> "Report":
     """Call `setup`, let the kid that it returns practise, and return the kid's report.
 
@@ -70,6 +71,8 @@ def practise(
         is_to_stop: Asked before each batch; when it says yes, the kid writes a checkpoint of the
             very step, if it writes any, and practice ends. A kid on workers is asked when a row
             was recorded, and its last checkpoint counts.
+        on_note: Called with what is amiss and does not end the practice: the first checkpoint that
+            a full disk does not take, and final weights that are not saved.
         workers: How many workers wait for the kid, 0 where it is to practise in this process; None
             if both is right.
 
@@ -93,6 +96,8 @@ def practise(
             _listen(kid, on_row)
         if is_to_stop is not None:
             _heed(kid, is_to_stop)
+        if on_note is not None:
+            _note_refusals(kid, on_note)
         kid.setup()
         return kid.practice(continue_from_chk_point=True) if resume else kid.practice()
 
@@ -148,6 +153,25 @@ def _listen(kid: "Kid", on_row: Callable[[Row], None]) -> None:
     kid.hooks.on_val_log_step.append(tell)
 
 
+def _note_refusals(kid: "Kid", on_note: Callable[[str], None]) -> None:
+    from akid.training.hooks import Onlooker
+
+    def tell_first(kid: "Kid") -> None:
+        if len(kid.unsaved_steps) == 1:
+            on_note(f"training goes on without a checkpoint: {kid.unsaved_reason}")
+
+    def tell_last(kid: "Kid") -> None:
+        if kid.report is not None and not kid.report.is_saved:
+            last = kid.checkpoint_path
+            on_note(
+                f"its final weights, of step {kid.report.steps}, are not saved: the disk is full;"
+                f" its last checkpoint is {last if last is not None else 'none of this attempt'}"
+            )
+
+    kid.hooks.on_checkpoint_refused.append(Onlooker[Any](tell_first))
+    kid.hooks.on_train_end.append(Onlooker[Any](tell_last))
+
+
 def _heed(kid: "Kid", is_to_stop: Callable[[], bool]) -> None:
     """Let the kid end between two batches: a stop of its own would validate, and change numbers."""
 
@@ -155,7 +179,7 @@ def _heed(kid: "Kid", is_to_stop: Callable[[], bool]) -> None:
         if not is_to_stop():
             return
         if kid.save_chk_point and not kid.engine.is_elsewhere:
-            kid.save_checkpoint()
+            kid.keep_checkpoint()
         raise ToldToStop(f"{kid.label} was told to stop at step {kid.step}")
 
     if not kid.engine.is_elsewhere:

@@ -85,6 +85,9 @@ class Listener(Protocol):
     def on_place(self, position: int, tags: Mapping[str, str]) -> None:
         """An attempt says where it runs, as tags."""
 
+    def on_note(self, position: int, note: str) -> None:
+        """An attempt says what is amiss and does not end it."""
+
     def on_retry(self, position: int, reason: str) -> None:
         """An attempt failed, and the trial is tried again."""
 
@@ -329,6 +332,8 @@ class _Stage:
         index, number = _place(attempt)
         if "place" in result:
             self._listener.on_place(index, result["place"])
+        for note in result.get("notes", ()):
+            self._listener.on_note(index, note)
         if result["rows"]:
             self._listener.on_rows(index, result["rows"])
             self.tell(Reported(index=index, attempt=number))

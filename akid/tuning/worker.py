@@ -56,6 +56,7 @@ class Outcome:
         test: The metrics of the best weights on the test split; empty where there is none.
         usage: What it took of its GPUs, as `gpu/*`; empty without.
         duration_s: From loading the source to the last row.
+        unsaved_checkpoints: How many checkpoints a full disk did not take.
     """
 
     final: Row
@@ -63,6 +64,7 @@ class Outcome:
     test: Row
     usage: Row
     duration_s: float
+    unsaved_checkpoints: int = 0
 
 
 class TrialCrash(Exception):  # noqa: N818 (it reports a crash, it is none of akid's own errors)
@@ -109,8 +111,13 @@ class _Performance:
         self._watch = StackWatch(log_dir / output.FILE_NAME, stall_s)
         self._rows = RowFile(log_dir, trial.key)
         self._earlier: Sequence[Row] = []
+        self._notes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
+
+    def notes(self) -> list[str]:
+        """Return what the trial noted since the last call: what is amiss and does not end it."""
+        return [self._notes.get_nowait() for _ in range(self._notes.qsize())]
 
     def next_rows(self) -> tuple[list[Row], Outcome | TrialCrash | None]:
         """Wait for rows; return those of the next moment, and how the trial ended once it has."""
@@ -177,6 +184,7 @@ class _Performance:
                     resume=left is not None,
                     workers=trial.workers,
                     is_to_stop=self._is_to_stop,
+                    on_note=self._notes.put,
                 )
             outcome = Outcome(
                 final=dict(report.final),
@@ -184,13 +192,17 @@ class _Performance:
                 test=dict(report.test),
                 usage=dict(share.metrics()),
                 duration_s=time.perf_counter() - started_s,
+                unsaved_checkpoints=len(report.unsaved_steps),
             )
             self._rows.end(asdict(outcome))
         return outcome
 
     def _hear(self, row: Row) -> None:
         row = {**row, "time_s": time.time()}
+        had_fault = bool(self._rows.fault)
         self._rows.add(row)
+        if self._rows.fault and not had_fault:
+            self._notes.put(f"its rows reach the store only, not its folder: {self._rows.fault}")
         self._watch.heard()
         self._tell_earlier()
         self._events.put(row)
@@ -206,8 +218,9 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Practises trials of a plan; one process serves many trials (`reuse_actors`).
 
     Each step hands over the rows that the trial recorded meanwhile, as `{"rows": [...]}`; the first
-    one also `"place"`, where it runs; the last one `"outcome"` or `"crash"`. After a crash the next
-    step raises it, so that Tune counts the trial as failed and replaces the process.
+    one also `"place"`, where it runs; some `"notes"`, what is amiss and ends nothing; the last one
+    `"outcome"` or `"crash"`. After a crash the next step raises it, so that Tune counts the trial
+    as failed and replaces the process.
     """
 
     def setup(
@@ -253,10 +266,12 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
                 is_to_stop=Summons(self._orders, self._index, self._attempt),
                 stall_s=self._stall_s,
             )
-            told = {"place": provenance.worker_tags()}
+            told: dict[str, Any] = {"place": provenance.worker_tags()}
         else:
             told = {}
         rows, end = self._performance.next_rows()
+        if notes := self._performance.notes():
+            told["notes"] = notes
         if end is None:
             return {**told, "rows": rows}
         self._performance = None

@@ -1,5 +1,7 @@
 """Rows that outlive their process."""
 
+import resource
+import signal
 import tempfile
 from pathlib import Path
 
@@ -111,3 +113,23 @@ def test_rows_that_are_repeated_after_a_break_are_heard_once(gaps: list[int], ba
     heard = news.only_new(rows[:back]) + news.only_new(rows)
 
     assert [row["step"] for row in heard] == steps
+
+
+def test_rows_that_a_full_disk_refuses_are_written_later(tmp_path: Path) -> None:
+    """Nothing is raised, no half line is left, and the rows keep their order."""
+    file = RowFile(tmp_path, "abc")
+    file.begin()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30, limits[1]))
+        file.add(ROWS[0])
+        assert "too large" in file.fault
+        assert RowFile(tmp_path, "abc").left() == Left(rows=[], result=None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    file.add(ROWS[1])
+    file.close()
+
+    assert RowFile(tmp_path, "abc").left() == Left(rows=ROWS, result=None)
