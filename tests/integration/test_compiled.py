@@ -16,8 +16,9 @@ from akid.models import brains
         (lambda: brains.CifarResNet(name="brain", depth=10, width=1), (5, 3, 32, 32)),
     ],
 )
-def test_compiled_brains_compute_the_same(make, shape: tuple[int, ...]) -> None:
+def test_compiled_brains_compute_the_same(make, shape, tmp_path, monkeypatch) -> None:
     """torch.compile traces a training step of a brain as one graph."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     torch.compiler.reset()  # whatever was compiled before
     inputs = [torch.randn(shape), torch.arange(5)]
     brain = make()

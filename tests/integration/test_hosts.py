@@ -50,7 +50,7 @@ class Hosts:
         self.tag = f"ak{secrets.token_hex(3)}"
         self.folder = folder
         self.ray_folder = tempfile.mkdtemp(
-            prefix="akid-hosts-"
+            prefix="akid-", dir="/tmp"
         )  # paths of sockets have to be short
         self.n = n
         self.nodes: dict[int, subprocess.Popen] = {}
