@@ -67,7 +67,7 @@ def test_what_a_killed_process_began_to_write_is_deleted(tmp_path: Path) -> None
     folders = TrialFolders(tmp_path, TRIALS, {1: tmp_path / "0-other"})
 
     folders.prepare(Start(index=0, attempt=2, resume=True))
-    folders.prepare(Start(index=1))
+    folders.prepare(Start(index=1, attempt=1, resume=False))
 
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.pt*")}
     assert left == {"0-trial/model/checkpoint-5.pt", "1-trial/model/checkpoint-5.pt"}
