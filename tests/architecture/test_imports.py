@@ -19,6 +19,7 @@ VENDORS = {
         "tuning/halving.py",  # Tune's ASHA
         "tuning/memory_kill.py",
         "tuning/run.py",
+        "tuning/stage.py",
         "tuning/trial_group.py",
         "tuning/worker.py",
         "training/ray_performance.py",
