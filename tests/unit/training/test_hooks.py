@@ -18,6 +18,7 @@ def test_hook_lists_follow_one_naming_scheme_defect_43() -> None:
         "on_train_log_step",
         "on_val_log_step",
         "on_checkpoint",
+        "on_checkpoint_refused",
         "on_epoch_end",
         "on_batch_monitoring",
         "on_train_end",
