@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,15 +148,33 @@ def _start(
     metadata: Mapping[str, str], *, num_cpus: int | None, num_gpus: int | None
 ) -> str | None:
     """Start a cluster on this machine, and return its dashboard's host and port."""
-    return _init(
-        "on this machine",
-        metadata,
-        address="local",  # never the cluster that someone else has started here
-        num_cpus=num_cpus,
-        num_gpus=num_gpus,
-        include_dashboard=True,
-        dashboard_host="127.0.0.1",
-    )
+    with _any_agent_port():
+        return _init(
+            "on this machine",
+            metadata,
+            address="local",  # never the cluster that someone else has started here
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+        )
+
+
+@contextmanager
+def _any_agent_port() -> Iterator[None]:
+    """Let the dashboard's agent listen where a port is free.
+
+    Ray's default is port 52365, and `ray.init` takes no other. A second cluster on a machine would
+    wait four seconds for that port, then go without an agent: its dashboard would take no jobs.
+    """
+    from ray._private import parameter
+
+    kept = parameter.RayParams
+    parameter.RayParams = partial(kept, dashboard_agent_listen_port=0)
+    try:
+        yield
+    finally:
+        parameter.RayParams = kept
 
 
 def _join(address: str, code: Path | None, metadata: Mapping[str, str]) -> str | None:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -142,7 +143,9 @@ def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Start two CPUs and two logical GPUs, as `akid.sweep` would; it ends without leaving anything.
 
-    Sweeps in this process use it. On a machine without GPUs the logical ones only count.
+    Sweeps in this process use it. On a machine without GPUs the logical ones only count. Another
+    cluster seems to be on this machine: the port that an agent of the dashboard has by default is
+    taken.
     """
     from akid.cluster import connection
 
@@ -150,7 +153,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     # Jobs say `python`, as one does in an active environment.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     temporary = tmp_path_factory.mktemp("temporary")
-    with connection.connect(metadata={"akid.experiment": "tests"}, num_cpus=2, num_gpus=2):
+    with (
+        _taken(port=52365),
+        connection.connect(metadata={"akid.experiment": "tests"}, num_cpus=2, num_gpus=2),
+    ):
         kept, tempfile.tempdir = tempfile.tempdir, str(temporary)
         yield
         tempfile.tempdir = kept
@@ -158,6 +164,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         _wait_until(lambda: not _placement_groups(), "no placement group is left")
     _wait_until(lambda: not _descendants() - before, "no process is left")
     assert not list(temporary.iterdir()), "no temporary file is left"
+
+
+@contextlib.contextmanager
+def _taken(port: int) -> Iterator[None]:
+    with socket.socket() as listener:
+        with contextlib.suppress(OSError):  # it is taken already
+            listener.bind(("", port))
+            listener.listen()
+        yield
 
 
 def _wait_until(is_so: Callable[[], bool], what: str) -> None:
