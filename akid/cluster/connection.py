@@ -33,7 +33,6 @@ _RAY_SETTINGS: Final = {
     # A trial works where the sweep was started: relative paths in `setup` mean the same in each.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
     # A worker group is looked at every 2 s by default, and waits for that at its begin and end.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",

@@ -133,9 +133,10 @@ class WorkerGroup:
 
     def clean(self) -> list[str]:
         """Undo in all workers what a practice left behind; return what could not be undone."""
-        return [fault for each in ray.get(self._call("clean")) for fault in each]
+        return [fault for each in ray.get(self.call("clean")) for fault in each]
 
-    def _call(self, method: str) -> list[Any]:
+    def call(self, method: str) -> list[Any]:
+        """Call a method of each worker; return references to the answers, by rank."""
         return [getattr(worker, method).remote() for worker in self._workers]
 
     def dismiss(self) -> None:

@@ -17,6 +17,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from akid.cluster.resources import ClusterCapacity
+from akid.tuning import train_runs
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
 from akid.tuning.halving import Halving
@@ -86,6 +87,7 @@ def run_trials(
         folder=str(folder),
         orders=str(orders),
         stall_s=policy.stall_s if policy is not None else None,
+        train_runs_of=name if train_runs.are_kept() else "",
     )
     worker = tune.with_resources(worker, needs.placement)
     try:

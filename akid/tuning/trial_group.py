@@ -13,6 +13,7 @@ from akid.training.ray_worker import GroupWorker, Place, Task
 from akid.tuning import output
 from akid.tuning.execute import seed_globals
 from akid.tuning.hygiene import ProcessState
+from akid.tuning.train_runs import Process
 from akid.tuning.trial import Trial
 
 OUTPUT_NAME: Final = "output-worker{rank}.log"
@@ -38,6 +39,10 @@ class TrialGroupWorker(GroupWorker):
         faults = self._state.restore(first=self._served == 0)
         self._served += 1
         return faults
+
+    def where(self) -> Process:
+        """Return where this worker lives."""
+        return Process.here()
 
     def __repr__(self) -> str:
         return "akid worker"
@@ -69,6 +74,18 @@ class TrialGroup:
             return self._group.clean()
         except RayError as error:
             return [f"a worker does not answer: {error}"]
+
+    def staff(self, folder: Path) -> tuple[list[Process], list[Path]]:
+        """Return where the workers live and where in a trial's folder they print, by rank.
+
+        There are none when one does not answer: the trial then says so itself.
+        """
+        try:
+            processes = ray.get(self._group.call("where"))
+        except RayError:
+            processes = []
+        names = [OUTPUT_NAME.format(rank=rank) for rank in range(len(processes))]
+        return processes, [folder / name for name in names]
 
     def end(self) -> None:
         """End the workers."""

@@ -22,6 +22,7 @@ from akid.tuning.hygiene import ProcessState
 from akid.tuning.orders import StopOrders, Summons
 from akid.tuning.rows import RowFile
 from akid.tuning.stall import StackWatch
+from akid.tuning.train_runs import ABORTED, ERRORED, FINISHED, TrainRuns
 from akid.tuning.trial import Trial, script
 
 if TYPE_CHECKING:
@@ -226,10 +227,12 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def setup(
         self,
         config: dict[str, Any],
+        *,
         trials: tuple[Trial, ...] = (),
         folder: str = "",
         orders: str = "",
         stall_s: float | None = None,
+        train_runs_of: str = "",
     ) -> None:
         self._trials = trials
         self._folder = Path(folder)
@@ -241,6 +244,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._performance: _Performance | None = None
         self.reset_config(config)
         self._group = _group(self._trials[self._index])
+        self._runs = TrainRuns(train_runs_of) if train_runs_of else None
+        self._awaits_staff = False
 
     def cleanup(self) -> None:
         """End the workers of a gang with their trial's process."""
@@ -267,19 +272,42 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
                 stall_s=self._stall_s,
             )
             told: dict[str, Any] = {"place": provenance.worker_tags()}
+            self._list_begin(trial)
         else:
             told = {}
         rows, end = self._performance.next_rows()
         if notes := self._performance.notes():
             told["notes"] = notes
+        if not isinstance(end, TrialCrash):
+            self._list_staff()
         if end is None:
             return {**told, "rows": rows}
         self._performance = None
+        self._list_end(end)
         if isinstance(end, TrialCrash):
             self._end = self._cleaned() if end.kind == STOPPED else end
             return {**told, "rows": rows, "crash": end, "done": self._end is None}
         self._end = self._cleaned()
         return {**told, "rows": rows, "outcome": end, "done": self._end is None}
+
+    def _list_begin(self, trial: Trial) -> None:
+        if self._runs is not None:
+            self._runs.begin(trial, self._attempt, self._folder / trial.slug / output.FILE_NAME)
+            self._awaits_staff = self._group is not None
+
+    def _list_staff(self) -> None:
+        """List the workers of a gang, once it has answered: they are all up then."""
+        if self._runs is not None and self._group is not None and self._awaits_staff:
+            self._awaits_staff = False
+            self._runs.staff(*self._group.staff(self._folder / self._trials[self._index].slug))
+
+    def _list_end(self, end: Outcome | TrialCrash) -> None:
+        if self._runs is None:
+            return
+        if isinstance(end, Outcome):
+            self._runs.end(FINISHED)
+        else:
+            self._runs.end(ABORTED if end.kind == STOPPED else ERRORED, end.message)
 
     def _cleaned(self) -> TrialCrash | None:
         """Undo what the trial left behind; what can't be undone ends the process alone."""
@@ -292,7 +320,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         return TrialCrash("unclean", message, "")
 
     def __repr__(self) -> str:
-        return f"akid {self._trials[self._index].label}"
+        return f"akid trials, first {self._trials[self._index].label}"
 
 
 def _group(trial: Trial) -> "TrialGroup | None":

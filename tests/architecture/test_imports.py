@@ -20,6 +20,7 @@ VENDORS = {
         "tuning/memory_kill.py",
         "tuning/run.py",
         "tuning/stage.py",
+        "tuning/train_runs.py",
         "tuning/trial_group.py",
         "tuning/worker.py",
         "training/ray_performance.py",

@@ -2,7 +2,7 @@
 
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import ray
@@ -12,6 +12,15 @@ pytestmark = pytest.mark.usefixtures("cluster")
 
 def dashboard() -> str:
     return f"http://{ray.get_runtime_context().worker.node.webui_url}"
+
+
+def asked(path: str) -> dict:
+    """Return what the dashboard answers to someone who has the token."""
+    from ray.job_submission import JobSubmissionClient
+
+    answer = JobSubmissionClient(dashboard())._do_request("GET", path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 def tasks_called(name: str) -> list:
@@ -65,3 +74,55 @@ def test_the_job_says_which_experiment_it_sweeps() -> None:
     jobs = JobSubmissionClient(dashboard()).list_jobs()
 
     assert "tests" in [(job.metadata or {}).get("akid.experiment") for job in jobs]
+
+
+@pytest.fixture
+def state_tracking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Turn Ray Train's state tracking on; what it keeps in the cluster is gone afterwards."""
+    from ray.train.v2._internal.state.state_actor import get_state_actor
+
+    monkeypatch.setenv("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")
+    yield
+    ray.kill(get_state_actor())
+
+
+@pytest.mark.usefixtures("state_tracking")
+def test_with_state_tracking_trials_are_train_runs(place) -> None:
+    """With their parameters, their ends, and the processes that practised them, gangs' too."""
+    file = place.empty(
+        """
+net_paras_list = [{"engine": "single"}, {"engine": {"name": "data_parallel", "num_gpu": 2}}]
+opt_paras_list = [{"lr": 0.5}, {"lr": "much"}]
+cpu_num_per_instance = 0.5
+""",
+        lr='{{ opt_paras["lr"] }}',
+    )
+    engine = 'engine={{ net_paras["engine"] }}'
+    text = file.read_text().replace("max_epoch=1", f"max_epoch=1, {engine}")
+    file.write_text(text.replace("gpu_num_per_instance = 0", ""))
+
+    place.sweep(file)
+
+    def ended() -> dict:
+        runs = asked("/api/train/v2/runs/v1")["train_runs"]
+        return {run["name"]: run for run in runs if run["end_time_ns"]}
+
+    runs = eventually(lambda: found if len(found := ended()) == 4 else None)
+    assert sorted((run["status"], len(run["attempts"][0]["workers"])) for run in runs.values()) == [
+        ("ERRORED", 0),
+        ("ERRORED", 1),
+        ("FINISHED", 1),
+        ("FINISHED", 2),
+    ]
+    for name, run in runs.items():
+        (attempt,) = run["attempts"]
+        assert f"lr={run['run_settings']['train_loop_config']['opt.lr']}" in name
+        assert "much" not in name or "TypeError" in run["status_detail"]
+        assert run["job_details"]["metadata"]["akid.experiment"] == "tests"
+        assert run["start_time_ns"] < run["end_time_ns"] == attempt["end_time_ns"]
+        assert run["run_settings"]["scaling_config"]["use_gpu"]
+        gpus = [worker["gpu_ids"] for worker in attempt["workers"]]
+        assert len({str(each) for each in gpus}) == len(gpus)
+        actors = asked("/logical/actors")["data"]["actors"]
+        assert {worker["actor_id"] for worker in attempt["workers"]} <= set(actors)
+        assert run["controller_actor_id"] in actors
