@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final, NamedTuple, Self, final
 logger = logging.getLogger(__name__)
 
 _OWNER_ONLY: Final = 0o600
+_MADE_WITHIN_S: Final = 60.0
 
 Line = Mapping[str, Any]
 
@@ -52,7 +54,7 @@ class LineFile:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
         made = cls(handle, path, 0)
         try:
-            _lock(handle, path)
+            _lock(handle, path, waits=True)
             return made, [made.append(line) for line in lines]
         except OSError:
             made.delete()
@@ -60,12 +62,20 @@ class LineFile:
 
     @classmethod
     def open(cls, path: Path) -> Self | None:
-        """Open a file that another process left; None while somebody has it, or if it is gone."""
+        """Open a file that another process left; None while somebody has it, or if it is gone.
+
+        An empty one is being made, or its maker was killed; that is cleared away after a while.
+        """
         try:
             handle = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return None
         if not _lock(handle, path) or not _is_at(handle, path):
+            os.close(handle)
+            return None
+        if not (state := os.fstat(handle)).st_size:
+            if time.time() - state.st_mtime > _MADE_WITHIN_S:
+                path.unlink(missing_ok=True)
             os.close(handle)
             return None
         whole_bytes = path.read_bytes().rfind(b"\n") + 1
@@ -138,10 +148,10 @@ class LineFile:
         self.close()
 
 
-def _lock(handle: int, path: Path) -> bool:
-    """Lock a file until it is closed; False if another process has it."""
+def _lock(handle: int, path: Path, *, waits: bool = False) -> bool:
+    """Lock a file until it is closed; False if another process has it, unless one waits for it."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError as error:

@@ -1,7 +1,8 @@
 """Settling: what earlier sweeps of an experiment left behind is brought to its true end.
 
-First what waits for the store is sent; then the runs that a dead sweep left open are closed: as
-FINISHED if the trial's folder says that it came to its end, else as KILLED.
+First what waits for the store is sent, the starts of trials among it whose runs were not opened
+yet; then the runs that a dead sweep left open are closed: as FINISHED if the trial's folder says
+that it came to its end, else as KILLED.
 """
 
 import logging
@@ -61,6 +62,26 @@ def settle(tracker: Tracker, folder: Path, *, uri: str) -> None:
         finally:
             spool.close()
     close_left_open(tracker)
+
+
+def unsettled(folder: Path, *, uri: str) -> int:
+    """Return how many events of sweeps that are over wait for this store; nothing is sent.
+
+    Args:
+        folder: The experiment's folder.
+        uri: The store's address.
+
+    Raises:
+        TrackingError: If something that waits can't be read.
+    """
+    count = 0
+    for file in left_below(folder):
+        spool = Spool.open_left(file)
+        if spool is None:  # another sweep is at it
+            continue
+        count += len(spool) if spool.head.uri == uri else 0
+        spool.close()
+    return count
 
 
 def send(tracker: Tracker, spool: Spool) -> Sent:

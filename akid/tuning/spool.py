@@ -126,17 +126,18 @@ class Spool:
         """Return whether an event is about artifacts, and its trial."""
         return self._entries[number].lane
 
-    def add(self, event: Event) -> None:
-        """Keep an event."""
+    def add(self, event: Event) -> int:
+        """Keep an event, and return its number."""
         number, self._next_number = self._next_number, self._next_number + 1
         entry = self._put(number, _Entry(lane=_lane(event)))
         try:
             self._write(number, entry, event)
         except OSError as error:
             self._hold(entry, event, error)
-            return
+            return number
         if self._lines is not None and self._lines.size_bytes > self._max_bytes:
             self._compact()
+        return number
 
     def read(self, number: int) -> Event | None:
         """Return an event; None if the disk does not give it back, and it is lost."""
@@ -266,7 +267,16 @@ class Spool:
 def left_below(folder: Path) -> list[Path]:
     """Return the spools of an experiment's folder, or of the folders in it; oldest first."""
     found = [*folder.glob(f"{FOLDER}/*.jsonl"), *folder.glob(f"*/{FOLDER}/*.jsonl")]
-    return sorted(found, key=lambda file: file.stat().st_mtime)
+    times_s = {file: _changed_s(file) for file in found}
+    return sorted(found, key=times_s.__getitem__)
+
+
+def _changed_s(file: Path) -> float:
+    """Return when a file was changed; its sweep may delete it at any moment."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _first_line(head: SpoolHead) -> dict[str, Any]:

@@ -101,6 +101,13 @@ class Sweep:
             ResourceError: If a trial's need can never be met.
             TrackingError: If the store can't be read.
         """
+        waiting = settling.unsettled(self._folder, uri=self._uri)
+        if waiting:
+            logger.warning(
+                "an earlier sweep left %d events that the tracking store does not have: the next"
+                " sweep, or `akid.sweep sync`, sends them, and may find that less has to run",
+                waiting,
+            )
         with ExitStack() as stack:
             return self._plan(self._known_capacity(stack))
 

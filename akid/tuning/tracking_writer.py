@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, final
 
+from akid.tuning.begun import Begun
 from akid.tuning.delivery import Delivery
 from akid.tuning.spool import Spool
 from akid.tuning.tracking import Metrics, Tracker, TrialEnd, TrialStart
@@ -50,6 +51,7 @@ class TrackingWriter:
     def __init__(self, tracker: Tracker, *, spool: Spool, patience_s: float = _PATIENCE_S) -> None:
         self._delivery = Delivery(tracker, spool)
         self._spool = spool
+        self._begun = Begun(spool)
         self._patience_s = patience_s
         self._hurry = threading.Event()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -64,8 +66,14 @@ class TrackingWriter:
     def start_trial(
         self, trial: Trial, *, tags: Mapping[str, str], goes_on: str | None = None
     ) -> None:
-        """Open a run for `trial`, which begins now, or let the run `goes_on` go on."""
-        self._events.put(Started(start=TrialStart.of(trial, tags=tags, goes_on=goes_on)))
+        """Open a run for `trial`, which begins now, or let the run `goes_on` go on.
+
+        That it begins is on disk when this returns: from then on its folder counts, also where this
+        process is killed before the run is open.
+        """
+        event = Started(start=TrialStart.of(trial, tags=tags, goes_on=goes_on))
+        self._begun.add(event)
+        self._events.put(event)
 
     def log_rows(self, index: int, rows: Sequence[Metrics]) -> None:
         """Add rows to the run of the trial with this index."""
@@ -113,13 +121,21 @@ class TrackingWriter:
         closing = False
         while not closing:
             events, closing = self._gather()
-            if self._hurry.is_set():
-                self._delivery.keep(joined(events))
-                continue
-            self._delivery.tell(joined(events))
-            if self._delivery.wait_s() == 0.0:
+            self._pass_on(events)
+            if not self._hurry.is_set() and self._delivery.wait_s() == 0.0:
                 self._delivery.retry()
+        self._begun.close()
         self._finish()
+
+    def _pass_on(self, events: Sequence[Event]) -> None:
+        """Bring events to the store or to the spool; then nobody else has to know of the starts."""
+        if self._hurry.is_set():
+            self._delivery.keep(joined(events))
+        else:
+            self._delivery.tell(joined(events))
+        for event in events:
+            if isinstance(event, Started):
+                self._begun.remove(event)
 
     def _gather(self) -> tuple[list[Event], bool]:
         """Wait for an event, then take what follows within a moment; True when it was the last."""

@@ -1,7 +1,9 @@
 """Lines of JSON that are there as a whole or not at all, in a file that one process has."""
 
+import os
 import resource
 import signal
+import time
 
 import pytest
 
@@ -28,7 +30,7 @@ def test_lines_come_back(path) -> None:
 
 def test_one_has_it_at_a_time(path) -> None:
     """Until it is closed."""
-    made, _ = LineFile.create(path, [])
+    made, _ = LineFile.create(path, [{"a": 1}])
 
     assert LineFile.open(path) is None
     made.close()
@@ -76,3 +78,14 @@ def test_a_full_disk_takes_a_line_or_nothing(path) -> None:
 
     assert [line for _, line in made.lines()] == [{"a": 1}, {"c": 3}]
     made.close()
+
+
+def test_a_file_that_is_being_made_is_left_alone(path) -> None:
+    """One whose maker was killed is cleared away."""
+    path.touch()
+
+    assert LineFile.open(path) is None
+    assert path.exists()
+    os.utime(path, (0, time.time() - 100))
+    assert LineFile.open(path) is None
+    assert not path.exists()

@@ -1,0 +1,56 @@
+"""Everything is killed while trials have finished whose runs the store could not open yet."""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+
+@contextlib.contextmanager
+def locked(storm) -> Iterator[None]:
+    """Let nobody write to the store."""
+    other = sqlite3.connect(storm.folder / "mlflow.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def begun(storm) -> set[str]:
+    return {path.parent.name for path in storm.folder.glob("*/chaos/*/trial.py")}
+
+
+def finished(storm) -> set[str]:
+    files = storm.folder.glob("*/chaos/*/rows.jsonl")
+    return {file.parent.name for file in files if '"result"' in file.read_text()}
+
+
+@pytest.mark.timeout(600)
+def test_trials_without_a_run_stay_finished(storm, wait_until) -> None:
+    """The same command opens their runs with all that they recorded, and trains what is missing."""
+    driver = storm.start()
+    wait_until(lambda: begun(storm), "a trial has begun", within_s=120)
+    with locked(storm):
+        wait_until(lambda: len(finished(storm)) >= 6, "trials have finished", within_s=60)
+        storm.kill("")
+        driver.wait(timeout=60)
+    done = finished(storm)
+    assert len(storm.runs()) <= 2, "expected that next to no run was opened before the kill"
+    left = {path: path.stat().st_mtime_ns for path in storm.folder.glob("*/chaos/*/model/*")}
+
+    assert storm.start("--dry-run").wait(timeout=60) == 0
+    assert "the tracking store does not have" in storm.said()
+    assert storm.start("--json").wait(timeout=240) == 0, storm.said()
+
+    trials = json.loads((storm.folder / "out3.txt").read_text())["trials"]
+    assert sum(trial["reused"] for trial in trials) == len(done)
+    runs = storm.runs()
+    assert len(runs) == len(trials) == 24
+    assert all([run.info.status for run in found] == ["FINISHED"] for found in runs.values())
+    for path, changed_ns in left.items():
+        if path.parts[-3] in done:
+            assert path.stat().st_mtime_ns == changed_ns, f"{path} was written again"
