@@ -4,7 +4,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TextIO, final
+
+from akid.training.patient_file import open_log
 
 _logger = logging.getLogger(__name__)
 _FORMAT: Final = "%(levelname).1s %(asctime)s %(process)d] %(message)s"
@@ -23,7 +25,7 @@ class Journal:
 
     def __init__(self, name: str) -> None:
         self._name: Final = name
-        self._file: logging.FileHandler | None = None
+        self._file: logging.StreamHandler[TextIO] | None = None
 
     def info(self, message: str) -> None:
         """Log a message."""
@@ -45,17 +47,19 @@ class Journal:
     def writing_to(self, path: Path | None) -> Iterator[None]:
         """Add a file for the time of the `with` block; None adds none.
 
+        Practice outlives a full disk: what that does not take is lost.
+
         Yields:
             None.
         """
         if path is None:
             yield
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = logging.FileHandler(path, encoding="utf-8")
-        self._file.setFormatter(logging.Formatter(_FORMAT))
-        try:
-            yield
-        finally:
-            self._file.close()
-            self._file = None
+        with open_log(path) as stream:
+            self._file = logging.StreamHandler(stream)
+            self._file.setFormatter(logging.Formatter(_FORMAT))
+            try:
+                yield
+            finally:
+                self._file.close()
+                self._file = None

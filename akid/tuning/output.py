@@ -5,6 +5,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from pathlib import Path
 from typing import Final
 
+from akid.training.patient_file import open_log
+
 FILE_NAME: Final = "output.log"
 
 
@@ -12,18 +14,18 @@ FILE_NAME: Final = "output.log"
 def kept_in(file: Path) -> Iterator[None]:
     """Append what this process prints inside the `with` block to `file`, line by line.
 
-    So nothing is lost when the process dies. There is no file if nothing was printed.
+    So nothing is lost when the process dies, and a full disk is no fault of the program that
+    prints. There is no file if nothing was printed.
 
     Yields:
         None.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stream = stack.enter_context(file.open("a", encoding="utf-8", buffering=1))
+        stream = stack.enter_context(open_log(file))
         stack.enter_context(redirect_stdout(stream))
         stack.enter_context(redirect_stderr(stream))
         try:
             yield
         finally:
-            if file.stat().st_size == 0:
+            if file.exists() and file.stat().st_size == 0:
                 file.unlink()

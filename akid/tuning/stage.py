@@ -319,7 +319,16 @@ class Stage:
         elif at_once:
             _kill(attempt)
         else:
-            self._orders.give(index, number)
+            self._order(attempt)
+
+    def _order(self, attempt: TuneTrial) -> None:
+        """Tell an attempt to end; one that can't be told loses what is later than a checkpoint."""
+        try:
+            self._orders.give(*place_of(attempt))
+        except OSError as error:
+            note = f"it is ended by force, because it can't be told to end: {error}"
+            self._listener.on_note(place_of(attempt)[0], note)
+            _kill(attempt)
 
     def _drop(self, index: int, number: int) -> None:
         """Forget an attempt that has not begun; if Tune begins it all the same, it is ended."""

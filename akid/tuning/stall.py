@@ -4,6 +4,8 @@ import faulthandler
 from pathlib import Path
 from typing import Final, Self, final
 
+from akid.training.patient_file import open_log
+
 START_S: Final = 60.0
 """So much longer a trial may take to its first report: its process loads torch, the trial data."""
 
@@ -31,8 +33,7 @@ class StackWatch:
 
     def __enter__(self) -> Self:
         if self._limit_s is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self._file.open("ab")
+            self._stream = open_log(self._file)
             self._wait(self._limit_s + self._start_s)
         return self
 

@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ray
 from ray import tune
 
+from akid.training.full_disk import is_full_disk
 from akid.tuning import output, provenance, trial_artifacts
 from akid.tuning.execute import Row, ToldToStop, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
@@ -111,6 +112,7 @@ class _Performance:
         self._is_to_stop = is_to_stop
         self._watch = StackWatch(log_dir / output.FILE_NAME, stall_s)
         self._rows = RowFile(log_dir, trial.key)
+        self._has_told_fault = False
         self._earlier: Sequence[Row] = []
         self._notes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
@@ -169,7 +171,7 @@ class _Performance:
             return Outcome(**left.result)
         if left is None:
             self._rows.begin()
-            (self._log_dir / trial_artifacts.SCRIPT).write_text(script(trial), encoding="utf-8")
+            self._keep_script()
         with closing(self._rows):
             with (
                 GpuShare(0 if trial.workers else trial.gpus) as share,
@@ -198,11 +200,22 @@ class _Performance:
             self._rows.end(asdict(outcome))
         return outcome
 
+    def _keep_script(self) -> None:
+        file = self._log_dir / trial_artifacts.SCRIPT
+        try:
+            file.write_text(script(self._trial), encoding="utf-8")
+        except OSError as error:
+            if not is_full_disk(error):
+                raise
+            with suppress(OSError):  # rather none than a part of one
+                file.unlink()
+            self._notes.put(f"its program is not kept: {error}")
+
     def _hear(self, row: Row) -> None:
         row = {**row, "time_s": time.time()}
-        had_fault = bool(self._rows.fault)
         self._rows.add(row)
-        if self._rows.fault and not had_fault:
+        if self._rows.fault and not self._has_told_fault:
+            self._has_told_fault = True
             self._notes.put(f"its rows reach the store only, not its folder: {self._rows.fault}")
         self._watch.heard()
         self._tell_earlier()

@@ -34,6 +34,22 @@ def hang_once(kid):
 kid.hooks.on_epoch_end.append(hang_once)
 """
 
+SLOW = """
+def cover_ears(kid):
+    from pathlib import Path
+
+    (sweep,) = Path(kid.log_dir).parent.glob(".tune/sweep-*")
+    (sweep / "orders").symlink_to("nowhere")
+
+def dawdle(kid):
+    import time
+
+    time.sleep(3)
+
+kid.hooks.on_train_begin.append(cover_ears)
+kid.hooks.on_batch_begin.append(dawdle)
+"""
+
 
 def long(place, settings: str, after: str):
     """Write an experiment of five epochs that writes checkpoints."""
@@ -64,3 +80,16 @@ def test_a_trial_that_hangs_tells_where_and_goes_on_from_its_checkpoint(place) -
         assert stacks.count("Thread 0x") >= 2
         log = (files / "training.log").read_text()
         assert "goes on from" in log
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_trial_that_takes_too_long_fails(place) -> None:
+    """It is told to end; where it can't be told, it is ended by force. The reason is said."""
+    ran = place.sweep(long(place, "max_seconds = 12", SLOW))
+
+    assert ran.code == 1
+    assert "took longer than it may" in ran.out
+    assert "can't be told to end" in ran.err
+    (run,) = place.runs()
+    assert run.data.tags["akid.status"] == "FAILED"
+    assert "val_loss" in run.data.metrics
