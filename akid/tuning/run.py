@@ -18,13 +18,14 @@ from ray.tune.search import Searcher
 
 from akid.cluster.resources import ClusterCapacity
 from akid.tuning import train_runs
+from akid.tuning.attempt import name_of, placement
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
 from akid.tuning.halving import Halving
 from akid.tuning.memory_kill import taken_for_an_actors_death
 from akid.tuning.messages import Interrupted
 from akid.tuning.orders import StopOrders
-from akid.tuning.stage import Listener, Needs, Stage, named
+from akid.tuning.stage import Listener, Needs, Stage
 from akid.tuning.trial import Trial
 from akid.tuning.trial_folders import TrialFolders
 from akid.tuning.worker import TrialWorker
@@ -69,13 +70,12 @@ def run_trials(
     shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)  # of a sweep that was killed
     folders = TrialFolders(folder, trials, left_in or {})
     orders = folder / _TUNE_FOLDER / name / "orders"
-    needs = Needs(trials, capacity)
     stage = Stage(
         trials,
         listener,
         folders,
         halving=halving,
-        needs=needs,
+        needs=Needs(trials, capacity),
         orders=StopOrders(orders),
         ending=ending or Ending(),
         policy=policy or RetryPolicy(),
@@ -89,10 +89,10 @@ def run_trials(
         stall_s=policy.stall_s if policy is not None else None,
         train_runs_of=name if train_runs.are_kept() else "",
     )
-    worker = tune.with_resources(worker, needs.placement)
+    worker = tune.with_resources(worker, placement)
     try:
         with taken_for_an_actors_death():
-            _tuner(stage, worker, trials, name=name, folder=folder).fit()
+            _tuner(stage, worker, name=name, folder=folder).fit()
     except KeyboardInterrupt:
         stage.tell(Interrupted())
     finally:
@@ -101,9 +101,7 @@ def run_trials(
     return is_complete
 
 
-def _tuner(
-    stage: "Stage", worker: Any, trials: Sequence[Trial], *, name: str, folder: Path
-) -> tune.Tuner:
+def _tuner(stage: "Stage", worker: Any, *, name: str, folder: Path) -> tune.Tuner:
     return tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
@@ -111,8 +109,8 @@ def _tuner(
             scheduler=_Order(stage),
             num_samples=-1,
             reuse_actors=True,
-            trial_name_creator=named(trials),
-            trial_dirname_creator=named(trials),
+            trial_name_creator=name_of,
+            trial_dirname_creator=name_of,
         ),
         run_config=tune.RunConfig(
             name=name,

@@ -5,17 +5,17 @@ An attempt at a trial is a trial of Tune's.
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import ray
-from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
 from akid.cluster import connection
 from akid.cluster.resources import ClusterCapacity, ResourceRequest
+from akid.tuning.attempt import config_of, place_of
 from akid.tuning.ending import Ending
 from akid.tuning.execute import Row
 from akid.tuning.failure import Failure, RetryPolicy, class_names, classify
@@ -43,16 +43,8 @@ from akid.tuning.stall import DRIVER_WAITS_S
 from akid.tuning.trial import Trial
 from akid.tuning.trial_folders import TrialFolders
 from akid.tuning.waiting import LOOK_INTERVAL_S, GivenUp, Scene, Waiting
-from akid.tuning.worker import (
-    ATTEMPT,
-    RESUMES,
-    STOPPED,
-    TRIAL_INDEX,
-    Outcome,
-    TrialCrash,
-)
+from akid.tuning.worker import STOPPED, Outcome, TrialCrash
 
-_ALONE: Final = "akid_alone"
 _LOST: Final = (
     "its process ended without a Python error: too little memory, a crash in native code and a call"
     " of os._exit do that; what it printed is in output.log."
@@ -208,12 +200,13 @@ class Stage:
         self.tick()  # Tune asks, and does nothing else, while nothing runs
         if self._due:
             start = self._due.popleft()
-            return {
-                TRIAL_INDEX: start.index,
-                ATTEMPT: start.attempt,
-                _ALONE: start.alone,
-                RESUMES: self._folders.prepare(start),
-            }
+            return config_of(
+                start.index,
+                start.attempt,
+                name=self._trials[start.index].slug,
+                need=self._needs.of(start.index, alone=start.alone),
+                resumes=self._folders.prepare(start),
+            )
         return Searcher.FINISHED if self._ledger.is_done else None
 
     def begin(self, attempt: TuneTrial) -> None:
@@ -360,26 +353,6 @@ class Needs:
         self._capacity = capacity
 
     def of(self, index: int, *, alone: bool) -> ResourceRequest:
+        """Return what an attempt at a trial needs."""
         request = self._trials[index].request
         return self._capacity.alone(request) if alone else request
-
-    def placement(self, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """Return what an attempt needs, as Tune takes it."""
-        request = self.of(config[TRIAL_INDEX], alone=config[_ALONE])
-        return tune.PlacementGroupFactory(request.bundles, strategy="PACK")
-
-
-def named(trials: Sequence[Trial]) -> Callable[[TuneTrial], str]:
-    """Return what names an attempt, for Tune's files and the dashboard."""
-
-    def name(attempt: TuneTrial) -> str:
-        index, number = place_of(attempt)
-        retry = f"_attempt{number}" if number > 1 else ""
-        return f"{trials[index].slug}{retry}"
-
-    return name
-
-
-def place_of(attempt: TuneTrial) -> tuple[int, int]:
-    """Return the trial's position and the number of the attempt."""
-    return attempt.config[TRIAL_INDEX], attempt.config[ATTEMPT]

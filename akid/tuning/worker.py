@@ -16,6 +16,7 @@ from ray import tune
 
 from akid.training.full_disk import is_full_disk
 from akid.tuning import output, provenance, trial_artifacts
+from akid.tuning.attempt import ATTEMPT, RESUMES, TRIAL_INDEX
 from akid.tuning.execute import Row, ToldToStop, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.gpu_share import GpuShare
@@ -34,15 +35,6 @@ _REPORT_INTERVAL_S: Final = 0.25
 
 # Frames of these folders say how a trial was called, nothing of what it does.
 _MACHINERY: Final = (str(Path(__file__).parent), str(Path(ray.__file__).parent))
-
-TRIAL_INDEX: Final = "akid_trial"
-"""The key of Tune's `config` that holds the index of the planned trial."""
-
-ATTEMPT: Final = "akid_attempt"
-"""The key that holds the number of the attempt."""
-
-RESUMES: Final = "akid_resumes"
-"""The key that says whether the trial goes on from what lies in its folder."""
 
 STOPPED: Final = "stopped"
 """The kind of a crash that is none: the attempt was told to end."""

@@ -14,6 +14,7 @@ VENDORS = {
         "cluster/inventory.py",
         "cluster/jobs.py",
         "cluster/storage.py",
+        "tuning/attempt.py",
         "tuning/board.py",
         "tuning/gpu_probe.py",
         "tuning/halving.py",  # Tune's ASHA

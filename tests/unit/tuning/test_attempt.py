@@ -1,0 +1,28 @@
+"""What Ray Tune is handed of an attempt says all by itself."""
+
+from types import SimpleNamespace
+
+from ray import cloudpickle
+
+from akid.cluster.resources import ResourceRequest
+from akid.tuning.attempt import config_of, name_of, place_of, placement
+
+
+def test_an_attempt_says_what_it_is_called_and_what_it_needs() -> None:
+    """A retry has a name of its own."""
+    need = ResourceRequest(cpus=2.0, gpus=0.5)
+    first = config_of(3, 1, name="003_lr=0.1", need=need, resumes=False)
+    second = config_of(3, 2, name="003_lr=0.1", need=need, resumes=True)
+
+    assert name_of(SimpleNamespace(config=first)) == "003_lr=0.1"
+    assert name_of(SimpleNamespace(config=second)) == "003_lr=0.1_attempt2"
+    assert place_of(SimpleNamespace(config=second)) == (3, 2)
+    assert placement(first).bundles == [{"CPU": 2.0, "GPU": 0.5}]
+
+
+def test_what_tune_pickles_for_each_trial_is_small() -> None:
+    """Names and placements refer to no sweep: they are pickled by their names alone."""
+    config = config_of(0, 1, name="n", need=ResourceRequest(), resumes=False)
+
+    assert [len(cloudpickle.dumps(f)) < 100 for f in (name_of, placement)] == [True, True]
+    assert len(cloudpickle.dumps(config)) < 400
