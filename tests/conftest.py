@@ -6,9 +6,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from akid.sensing.datasets.location import VARIABLE, data_path
+
+# No test is timed: a busy machine makes any of them slow.
+hypothesis.settings.register_profile("akid", deadline=None)
+hypothesis.settings.load_profile("akid")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from akid.core import feedback
+from akid.core import feedback, order
 from akid.core.block import Signal
 from akid.core.wired_system import WiredSystem
 from akid.core.wiring import SYSTEM_IN, known
@@ -78,8 +78,9 @@ class GraphSystem(WiredSystem):
         if self._loops:
             return self._run_unrolled(values)
         keeps_data = self._keeps_data
+        blocks = list(self) if keeps_data else order.swapped(self, self._swaps)
         # The hot loop: integers only, nothing is looked up by name.
-        for block, (slot, pick, refs, spent) in zip(self.blocks.values(), self._plan, strict=True):
+        for block, (slot, pick, refs, spent) in zip(blocks, self._plan, strict=True):
             if refs is not None:
                 signal = [values[s] if idx is None else values[s][idx] for s, idx in refs]
             elif pick is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from akid.core import feedback, plan, wiring
+from akid.core import feedback, order, plan, wiring
 from akid.core.block import Block
 from akid.core.feedback import Loop
 from akid.core.plan import Feed, Ref, Step
@@ -57,6 +57,7 @@ class WiredSystem(System):
         self._gives_list: list[bool] = []
         self._loops: list[Loop] = []
         self._core: frozenset[int] = frozenset()
+        self._swaps: list[int] = []
 
     def _setup_blocks(self, sample: Any) -> Any:
         wires = wiring.read(list(self.blocks), [block.inputs for block in self], who=self.label)
@@ -71,6 +72,7 @@ class WiredSystem(System):
         self._gives_list = [isinstance(value, list | tuple) for value in values]
         self._result = self._resolve_outputs(values)
         self._plan = plan.steps_of(self._feeds, self._offset, self._result)
+        self._swaps = order.swaps(list(self), self._feeds, self._offset, self._result)
         self._core = feedback.core(self._loops, self._feeds, self._num_inputs)
         return self._result.take(values)
 

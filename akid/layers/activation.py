@@ -9,6 +9,7 @@ from torch.nn import functional
 from akid.core.block import Block
 from akid.layers.inputs import one_tensor
 from akid.layers.options import BlockOptions
+from akid.layers.pooling import takes_largest
 
 
 class Activation(Block):
@@ -29,6 +30,10 @@ class ReLULayer(Activation):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return torch.relu(inputs)
+
+    def may_run_after(self, reader: Block) -> bool:
+        """The largest value of a window, rectified, is the largest of the rectified ones."""
+        return type(self) is ReLULayer and takes_largest(reader)
 
 
 class SigmoidLayer(Activation):

@@ -186,6 +186,13 @@ class AveragePoolingLayer(PoolingLayer):
         super().__init__(ksize, strides, padding, "avg", **options)
 
 
+def takes_largest(block: Block) -> bool:
+    """Say whether a block gives the largest value of each window, and nothing besides."""
+    if type(block) is MaxPoolingLayer:
+        return not block.get_argmax_idx
+    return type(block) is PoolingLayer and block.kind == "max"
+
+
 class GlobalPoolingLayer(Block):
     """The mean or the largest value of each channel.
 

@@ -41,19 +41,20 @@ def test_torch_takes_it_for_channels_last(channels: int) -> None:
 
 
 def test_it_is_chosen_for_large_batches_of_images_on_a_cpu() -> None:
-    """Small batches, one channel, other data and other devices keep their layout."""
+    """Small batches, other data and other devices keep their layout; the channels do not matter."""
     images = torch.zeros(layout.FEWEST_IMAGES, 3, 2, 2)
 
     assert layout.is_faster([images])
+    assert layout.is_faster([images[:, :1]])
     assert not layout.is_faster([images[1:]])
     assert not layout.is_faster([images[:, 0]])
-    assert not layout.is_faster([images[:, :1]])
     assert not layout.is_faster([images.to("meta")])
 
 
 def test_a_step_is_the_same_in_both_layouts() -> None:
     """Loss, metrics, weights and running averages agree up to rounding."""
-    images, labels = torch.rand(4, 3, 8, 8), torch.arange(4)
+    images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(4)
     found = []
     for channels_last in (False, True):
         brain = CifarResNet(depth=10, width=1)
