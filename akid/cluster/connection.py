@@ -122,25 +122,31 @@ def capacity() -> ClusterCapacity:
     """Return the machines of the cluster that this process is connected to."""
     import ray
 
-    return ClusterCapacity(
-        nodes=tuple(
-            Node(
-                cpus=node["Resources"].get("CPU", 0.0),
-                gpus=node["Resources"].get("GPU", 0.0),
-                name=node["NodeManagerHostname"],
-            )
-            for node in ray.nodes()
-            if node["Alive"]
-        )
-    )
+    alive = (node for node in ray.nodes() if node["Alive"])
+    return ClusterCapacity(nodes=tuple(_node(node, node["Resources"]) for node in alive))
 
 
 def free() -> ClusterCapacity:
-    """Return what is free of all machines together, as one machine."""
+    """Return the machines of `capacity` with what is free of them."""
     import ray
+    from ray._private.state import available_resources_per_node  # Ray tells it nowhere else
 
-    found = ray.available_resources()
-    return ClusterCapacity(nodes=(Node(cpus=found.get("CPU", 0.0), gpus=found.get("GPU", 0.0)),))
+    found = available_resources_per_node()
+    alive = (node for node in ray.nodes() if node["Alive"])
+    return ClusterCapacity(
+        nodes=tuple(_node(node, found.get(node["NodeID"], {})) for node in alive)
+    )
+
+
+def _node(described: Mapping[str, Any], resources: Mapping[str, float]) -> Node:
+    besides = {name: resources[name] for name in sorted(resources) if name not in ("CPU", "GPU")}
+    return Node(
+        cpus=resources.get("CPU", 0.0),
+        gpus=resources.get("GPU", 0.0),
+        name=described["NodeManagerHostname"],
+        resources=besides,
+        labels=described["Labels"],
+    )
 
 
 def _start(

@@ -1,11 +1,14 @@
 """GPUs: what a GPU is, and which of a machine's GPUs a process sees."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 """The variable that says which GPUs a process sees (CUDA documentation, "CUDA_VISIBLE_DEVICES")."""
+
+_MODEL: Final = re.compile(r"\w+\s+((?:[A-Z]+\s+)*[A-Z0-9]*\d[A-Z0-9]*)")  # Ray's own rule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +53,20 @@ class Gpu:
     processes: tuple[GpuProcess, ...] = ()
     instances: tuple[str, ...] = ()
     fault: str = ""
+
+
+def accelerator_type(name: str) -> str:
+    """Return what Ray calls a model of GPU; empty where it has no name.
+
+    >>> [accelerator_type(name) for name in ("NVIDIA H200", "Tesla V100-SXM2-16GB")]
+    ['H200', 'V100']
+    >>> accelerator_type("NVIDIA GeForce RTX 5090")
+    'GeForce-RTX-5090'
+    """
+    model = _MODEL.match(name)
+    if model and len(model.group(1)) > 1:
+        return model.group(1).replace(" ", "-")
+    return name.removeprefix("NVIDIA").strip().replace(" ", "-")
 
 
 def seen_gpus(found: list[Gpu] | str, visible: str | None) -> list[Gpu] | str:

@@ -3,6 +3,7 @@
 import os
 
 from akid.cluster import gpus, nvml
+from akid.cluster.demand import ACCELERATOR
 from akid.cluster.gpus import Gpu
 from akid.cluster.resources import ClusterCapacity, Node
 
@@ -15,8 +16,11 @@ def local_capacity(*, num_cpus: int | None = None, num_gpus: int | None = None) 
         num_gpus: Logical GPUs; None for those that this process may see.
     """
     cpus = len(os.sched_getaffinity(0)) if num_cpus is None else num_cpus
-    seen = _visible_gpus() if num_gpus is None else num_gpus
-    return ClusterCapacity(nodes=(Node(cpus=cpus, gpus=seen, name="this machine"),))
+    usable = _usable_gpus()
+    seen = len(usable) if num_gpus is None else num_gpus
+    models = {f"{ACCELERATOR}{gpus.accelerator_type(gpu.name)}": 1.0 for gpu in usable[:1]}
+    here = Node(cpus=cpus, gpus=seen, name="this machine", resources=models)
+    return ClusterCapacity(nodes=(here,))
 
 
 def local_gpus() -> list[Gpu] | str:
@@ -24,6 +28,6 @@ def local_gpus() -> list[Gpu] | str:
     return gpus.seen_gpus(nvml.survey(), os.environ.get(gpus.VISIBLE))
 
 
-def _visible_gpus() -> int:
+def _usable_gpus() -> list[Gpu]:
     found = local_gpus()
-    return 0 if isinstance(found, str) else sum(not gpu.fault for gpu in found)
+    return [] if isinstance(found, str) else [gpu for gpu in found if not gpu.fault]

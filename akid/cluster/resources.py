@@ -1,18 +1,15 @@
 """Resources: what a trial needs, what a cluster has, and whether one ever fits into the other."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from akid.errors import GridError, ResourceError
+from akid.cluster.demand import ACCELERATOR, NOTHING, RAYS_OWN, Demand
+from akid.errors import ResourceError
 
 _PRECISION: Final = 1e-4  # Ray counts in ten-thousandths
-
-AUTO: Final = "auto"
-"""As a number of GPUs: as many trials on each GPU as were measured to fit."""
-
-GpuNumbers = float | Sequence[float] | str | None
+_RAYS_LABELS: Final = ("ray.io/node-id", "ray.io/accelerator-type")  # the resources say the latter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,11 +22,13 @@ class ResourceRequest:
             each worker.
         workers: How many workers practise together, a gang; 0 for a trial that practises in its
             own process.
+        demand: What its node has to have besides. Of a gang, each worker's node.
     """
 
     cpus: float = 1.0
     gpus: float = 0.0
     workers: int = 0
+    demand: Demand = NOTHING
 
     @property
     def threads(self) -> int:
@@ -46,30 +45,59 @@ class ResourceRequest:
         [{}, {'CPU': 1.0}, {'CPU': 1.0}]
         """
         bundle = {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+        bundle |= self.demand.resources
         return [{}, *[bundle] * self.workers] if self.workers else [bundle]
+
+    @property
+    def label_selectors(self) -> list[dict[str, str]] | None:
+        """For each bundle that is not empty, what its node's labels have to be; None for all.
+
+        >>> ResourceRequest(workers=2, demand=Demand(labels=(("zone", "!a"),))).label_selectors
+        [{'zone': '!a'}, {'zone': '!a'}]
+        """
+        return [dict(self.demand.labels)] * max(1, self.workers) if self.demand.labels else None
 
     def __str__(self) -> str:
         each = f"{_amount(self.cpus, 'CPU')}, {_amount(self.gpus, 'GPU')}"
+        each += f", {self.demand}" if self.demand != NOTHING else ""
         return f"{self.workers} x ({each})" if self.workers else each
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """One machine of a cluster."""
+    """One machine of a cluster.
+
+    Attributes:
+        cpus: Its CPUs.
+        gpus: Its GPUs.
+        name: What it is called.
+        resources: What it has besides, by Ray's names; of each model of GPU 1.
+        labels: Its labels.
+    """
 
     cpus: float
     gpus: float = 0.0
     name: str = ""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, request: ResourceRequest) -> bool:
         """Whether the request fits on this machine when nothing else runs on it."""
         return (
             request.cpus <= self.cpus + _PRECISION / 2
             and request.gpus <= self.gpus + _PRECISION / 2
+            and self.suits(request.demand)
         )
 
+    def suits(self, demand: Demand) -> bool:
+        """Whether this machine has what is asked for besides CPUs and GPUs."""
+        return demand.times(self.resources) >= 1 and demand.suits(self.labels)
+
     def __str__(self) -> str:
-        return f"{self.name or 'node'}: {_amount(self.cpus, 'CPU')}, {_amount(self.gpus, 'GPU')}"
+        besides = [_besides(*each) for each in self.resources.items() if _is_told(each[0])]
+        labels = [f"{k}={v}" for k, v in self.labels.items() if not k.startswith(_RAYS_LABELS)]
+        has = [_amount(self.cpus, "CPU"), _amount(self.gpus, "GPU"), *besides, *labels]
+        return f"{self.name or 'node'}: {', '.join(has)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +115,14 @@ class ClusterCapacity:
     def gpus(self) -> float:
         """The GPUs of all machines."""
         return sum(node.gpus for node in self.nodes)
+
+    def amount(self, resource: str) -> float:
+        """Return how much all machines have of a resource besides CPUs and GPUs."""
+        return sum(node.resources.get(resource, 0.0) for node in self.nodes)
+
+    def meant_by(self, demand: Demand) -> "ClusterCapacity":
+        """Return the machines whose labels are those that are asked for."""
+        return ClusterCapacity(nodes=tuple(n for n in self.nodes if demand.suits(n.labels)))
 
     def holds(self, request: ResourceRequest) -> bool:
         """Whether some machine can ever run a trial that needs `request`, or some a gang."""
@@ -120,58 +156,11 @@ class ClusterCapacity:
             return replace(request, gpus=max(1.0, request.gpus))
         if request.workers:
             return request
-        return replace(request, cpus=max((node.cpus for node in self.nodes), default=request.cpus))
+        able = (node.cpus for node in self.nodes if node.suits(request.demand))
+        return replace(request, cpus=max(able, default=request.cpus))
 
     def __str__(self) -> str:
         return "; ".join(str(node) for node in self.nodes) or "no node"
-
-
-def requests_for(
-    gpu_num_per_instance: GpuNumbers,
-    cpu_num_per_instance: float,
-    n_instances: int,
-    capacity: ClusterCapacity,
-    *,
-    extent: str = "",
-) -> list[ResourceRequest]:
-    """Return what each trial needs, in the documented order of the trials.
-
-    Args:
-        gpu_num_per_instance: GPUs of each trial: one number for all, or a list with one number per
-            trial. 0 is the CPU, a number below 1 a share of one GPU. None gives one GPU each where
-            the cluster has any, else none; so does "auto", until the nets have been measured.
-        cpu_num_per_instance: CPUs of each trial.
-        n_instances: How many trials there are.
-        capacity: The cluster.
-        extent: What the trials are made of, for the message: `3 repeats x 2 opts x 4 nets`.
-
-    Raises:
-        GridError: If a list has another length, or a number can't be asked for; all faults at once.
-
-    >>> capacity = ClusterCapacity(nodes=(Node(cpus=4, gpus=1),))
-    >>> [str(request) for request in requests_for(0.5, 1, 2, capacity)]
-    ['1 CPU, 0.5 GPU', '1 CPU, 0.5 GPU']
-    """
-    if gpu_num_per_instance is None or gpu_num_per_instance == AUTO:
-        gpu_num_per_instance = 1 if capacity.gpus >= 1 else 0
-    faults = resource_faults(gpu_num_per_instance, cpu_num_per_instance)
-    if isinstance(gpu_num_per_instance, list | tuple) and len(gpu_num_per_instance) != n_instances:
-        faults.append(_wrong_length(len(gpu_num_per_instance), n_instances, extent))
-    if faults:
-        raise GridError("\n".join(faults))
-    gpus = _each(gpu_num_per_instance, n_instances)
-    return [ResourceRequest(cpus=float(cpu_num_per_instance), gpus=float(num)) for num in gpus]
-
-
-def resource_faults(gpu_num_per_instance: object, cpu_num_per_instance: object) -> list[str]:
-    """Return what is wrong with the numbers of GPUs and CPUs, apart from a list's length."""
-    faults = []
-    if isinstance(gpu_num_per_instance, list | tuple):
-        for number, value in enumerate(gpu_num_per_instance):
-            faults += _gpu_faults(f"gpu_num_per_instance[{number}]", value)
-    elif gpu_num_per_instance is not None and gpu_num_per_instance != AUTO:
-        faults += _gpu_faults("gpu_num_per_instance", gpu_num_per_instance)
-    return faults + _cpu_faults("cpu_num_per_instance", cpu_num_per_instance)
 
 
 def check_feasible(requests: Sequence[ResourceRequest], capacity: ClusterCapacity) -> None:
@@ -199,6 +188,7 @@ def check_feasible(requests: Sequence[ResourceRequest], capacity: ClusterCapacit
         f"Needed by each trial:\n{needs}\nThe cluster's nodes:\n{nodes}\n"
         "Lower gpu_num_per_instance (--gpus-per-trial; 0 runs on the CPU) or cpu_num_per_instance,"
         " or add a node that is large enough."
+        f"{_besides_advice(impossible)}"
     )
 
 
@@ -206,51 +196,30 @@ def _slots(node: Node, request: ResourceRequest) -> int:
     if not node.holds(request):
         return 0
     by_cpu = math.floor(node.cpus / request.cpus + _PRECISION)
+    by_rest = int(min(by_cpu, request.demand.times(node.resources)))
     if request.gpus <= 0:
-        return by_cpu
+        return by_rest
     if request.gpus < 1:  # shares of one trial lie on one GPU
-        return min(by_cpu, math.floor(1 / request.gpus + _PRECISION) * math.floor(node.gpus))
-    return min(by_cpu, math.floor(node.gpus / request.gpus + _PRECISION))
+        return min(by_rest, math.floor(1 / request.gpus + _PRECISION) * math.floor(node.gpus))
+    return min(by_rest, math.floor(node.gpus / request.gpus + _PRECISION))
 
 
-def _each(gpus: Any, n_instances: int) -> list[float]:
-    return list(gpus) if isinstance(gpus, list | tuple) else [gpus] * n_instances
+def _is_told(resource: str) -> bool:
+    return resource not in RAYS_OWN and not resource.startswith("node:")
 
 
-def _gpu_faults(name: str, value: Any) -> list[str]:
-    if not _is_number(value):
-        return [f"{name}: expected a number of GPUs, got {name}={value!r}."]
-    if value < 0 or 0 < value < _PRECISION:
-        return [
-            f"{name}: expected 0 (the CPU) or at least {_PRECISION} GPUs, got {name}={value!r}."
-        ]
-    if value > 1 and value != int(value):
-        return [
-            (
-                f"{name}: expected a share below 1 or a whole number of GPUs (Ray takes only whole"
-                f" numbers above 1), got {name}={value!r}."
-                f" Use {math.floor(value)} or {math.ceil(value)}."
-            )
-        ]
-    return []
+def _besides(resource: str, number: float) -> str:
+    if resource.startswith(ACCELERATOR):
+        return resource.removeprefix(ACCELERATOR)
+    return f"{number:g} {resource}"
 
 
-def _cpu_faults(name: str, value: Any) -> list[str]:
-    if _is_number(value) and value >= _PRECISION:
-        return []
-    return [f"{name}: expected a number of CPUs, at least {_PRECISION}, got {name}={value!r}."]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _wrong_length(found: int, wanted: int, extent: str) -> str:
-    count = f" ({extent})" if extent else ""
+def _besides_advice(requests: Iterable[ResourceRequest]) -> str:
+    if all(request.demand == NOTHING for request in requests):
+        return ""
     return (
-        f"gpu_num_per_instance: expected one number for all trials, or a list of {wanted}"
-        f" numbers{count}, got a list of {found}."
-        " The order is repeats, then opts, then nets, nets fastest."
+        " resources_per_instance, accelerator_type and label_selector ask for what a node was"
+        " started with (ray start --resources, --labels)."
     )
 
 

@@ -4,12 +4,13 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from akid.cluster import jobs
-from akid.cluster.resources import AUTO
+from akid.cluster.instance_numbers import AUTO
 from akid.commands import exit_codes
 from akid.commands.arguments import add_tracking_uri, positive
 from akid.errors import TrackingError
@@ -50,6 +51,9 @@ def run(options: argparse.Namespace) -> int:
         search=None if options.search is None else parse_named(options.search),
         scheduler=None if options.scheduler is None else parse_named(options.scheduler),
         gpu_num_per_instance=options.gpus_per_trial,
+        resources_per_instance=_dict(options.resources_per_trial),
+        accelerator_type=options.accelerator_type,
+        label_selector=_dict(options.label_selector),
         name=options.name,
         seed=options.seed,
     )
@@ -156,6 +160,23 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="GPUs of each trial: 0, a fraction, a whole number, or auto (measured)",
     )
+    group.add_argument(
+        "--resources-per-trial",
+        action="append",
+        type=_resource,
+        metavar="NAME=NUMBER",
+        help="what each trial takes of a resource of the cluster (may be repeated)",
+    )
+    group.add_argument(
+        "--accelerator-type", metavar="X", help="the model of GPU of its node, for example A100"
+    )
+    group.add_argument(
+        "--label-selector",
+        action="append",
+        type=_label,
+        metavar="LABEL=VALUE",
+        help="a label of its node: eu, '!eu', 'in(eu, us)' or '!in(eu, us)' (may be repeated)",
+    )
     group.add_argument("--max-concurrent", type=positive, metavar="N", help="trials at once")
     group.add_argument(
         "--num-cpus", type=positive, metavar="N", help="CPUs of the cluster that is started here"
@@ -185,6 +206,22 @@ def _number(text: str) -> float | str:
         return text
     number = float(text)
     return int(number) if number.is_integer() else number
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, is_there, value = text.partition("=")
+    if not is_there:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def _resource(text: str) -> tuple[str, float]:
+    name, value = _label(text)
+    return name, float(value)
+
+
+def _dict(pairs: Sequence[tuple[str, Any]] | None) -> dict[str, Any] | None:
+    return None if pairs is None else dict(pairs)
 
 
 def _folder(text: str) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from akid.cluster.resources import ResourceRequest
 from akid.errors import RefusedError
 from akid.tuning.plan import KnownRun
 from akid.tuning.spool import Spool, SpoolHead
@@ -238,9 +239,7 @@ def make_trial(index: int, *, net_paras: Mapping[str, Any] | None = None) -> Tri
         source_key=f"{index:020x}",
         key=f"{index + 256:020x}",
         cell_key=f"{index + 512:020x}",
-        gpus=0.0,
-        cpus=1.0,
-        threads=1,
+        request=ResourceRequest(),
         label=f"opt.lr=0.1 [{index}]",
         slug=f"{index}-trial",
     )

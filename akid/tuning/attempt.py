@@ -50,7 +50,10 @@ def config_of(
 
 def placement(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     """Return what an attempt needs, as Tune takes it."""
-    return tune.PlacementGroupFactory(config[_NEED].bundles, strategy="PACK")
+    need: ResourceRequest = config[_NEED]
+    return tune.PlacementGroupFactory(
+        need.bundles, strategy="PACK", bundle_label_selector=need.label_selectors
+    )
 
 
 def name_of(attempt: TuneTrial) -> str:

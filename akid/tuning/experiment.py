@@ -10,7 +10,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
-from akid.cluster.resources import GpuNumbers
+from akid.cluster.demand import Demand
+from akid.cluster.instance_numbers import GpuNumbers
 from akid.errors import ExperimentError
 from akid.tuning.grid import Cell, Paras, override, parse_setting, plain_parameter_list
 from akid.tuning.identity import STATEMENT
@@ -51,6 +52,10 @@ class Experiment(Limits):
         gpu_num_per_instance: GPUs of each trial: a number, a list with one number per trial,
             "auto" (the smallest share that was measured to suffice), or None.
         cpu_num_per_instance: CPUs, and by that threads, of each trial, or of each of its workers.
+        resources_per_instance: What each takes besides, by the names that the cluster's nodes were
+            started with, such as `{"slot": 1}`.
+        accelerator_type: The model of GPU that its node has, by Ray's name, such as "A100".
+        label_selector: What its node's labels are, such as `{"region": "eu", "disk": "!slow"}`.
         metric: What the results are ranked by; None takes the validation accuracy or loss.
         mode: "max" or "min"; None follows from the metric's name.
         seed: The seed of the first repeat.
@@ -73,6 +78,9 @@ class Experiment(Limits):
     scheduler: Mapping[str, Any] | None = None
     gpu_num_per_instance: GpuNumbers = None
     cpu_num_per_instance: float = 1
+    resources_per_instance: Mapping[str, float] | None = None
+    accelerator_type: str | None = None
+    label_selector: Mapping[str, str] | None = None
     metric: str | None = None
     mode: str | None = None
     seed: int = 0
@@ -103,6 +111,11 @@ class Experiment(Limits):
         return sampled(self.net_paras_list, self.opt_paras_list, seed=self.seed, sample=self.sample)
 
     @property
+    def demand(self) -> Demand:
+        """What a trial, or each of its workers, needs besides CPUs and GPUs."""
+        return Demand.of(self.resources_per_instance, self.accelerator_type, self.label_selector)
+
+    @property
     def n_instances(self) -> int:
         """How many trials the sweep has."""
         return self.repeat_times * len(self.grid.combinations)
@@ -129,6 +142,9 @@ class Experiment(Limits):
         search: Mapping[str, Any] | None = None,
         scheduler: Mapping[str, Any] | None = None,
         gpu_num_per_instance: GpuNumbers = None,
+        resources_per_instance: Mapping[str, float] | None = None,
+        accelerator_type: str | None = None,
+        label_selector: Mapping[str, str] | None = None,
         name: str | None = None,
         seed: int | None = None,
     ) -> "Experiment":
@@ -141,6 +157,9 @@ class Experiment(Limits):
             search: `--search`.
             scheduler: `--scheduler`.
             gpu_num_per_instance: `--gpus-per-trial`.
+            resources_per_instance: `--resources-per-trial`.
+            accelerator_type: `--accelerator-type`.
+            label_selector: `--label-selector`.
             name: `--name`.
             seed: `--seed`.
 
@@ -157,6 +176,9 @@ class Experiment(Limits):
             "search": search,
             "scheduler": scheduler,
             "gpu_num_per_instance": gpu_num_per_instance,
+            "resources_per_instance": resources_per_instance,
+            "accelerator_type": accelerator_type,
+            "label_selector": label_selector,
             "name": name,
             "seed": seed,
         }

@@ -8,7 +8,6 @@ from typing import Final
 import ray
 from ray.exceptions import RayError
 
-from akid.cluster.resources import ResourceRequest
 from akid.tuning.execute import load_setup, practise
 from akid.tuning.packing import Peak
 from akid.tuning.trial import Trial
@@ -37,10 +36,16 @@ def measured(trials: Sequence[Trial]) -> Iterator[tuple[Trial, Peak | str]]:
 
 
 def _probe(trial: Trial) -> ray.ObjectRef:
-    request = ResourceRequest(cpus=trial.cpus, gpus=1)
+    demand = trial.request.demand
     # A process of its own, since a peak is a process's.
     remote = ray.remote(
-        num_gpus=1, num_cpus=request.cpus, max_calls=1, max_retries=0, name=f"probe {trial.label}"
+        num_gpus=1,
+        num_cpus=trial.cpus,
+        resources=dict(demand.resources),
+        label_selector=dict(demand.labels),
+        max_calls=1,
+        max_retries=0,
+        name=f"probe {trial.label}",
     )(peak_of)
     return remote.remote(trial.source, trial.seed, trial.threads)
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, final
 
-from akid.cluster.resources import AUTO, ClusterCapacity
+from akid.cluster.instance_numbers import AUTO
+from akid.cluster.resources import ClusterCapacity
 from akid.tuning.gpu_share import allocator_fraction
 from akid.tuning.identity import digest
 from akid.tuning.literal import literal
@@ -100,12 +101,16 @@ class Peaks:
             if (peak := self._peaks.get(_net(plan, trial))) is not None
         }
         trials = tuple(
-            replace(planned, trial=replace(planned.trial, gpus=shares[planned.trial.index]))
+            replace(planned, trial=_sharing(planned.trial, shares[planned.trial.index]))
             if planned.trial.index in shares
             else planned
             for planned in plan.trials
         )
         return replace(plan, trials=trials)
+
+
+def _sharing(trial: Trial, share: float) -> Trial:
+    return replace(trial, request=replace(trial.request, gpus=share))
 
 
 def _packable(plan: Plan) -> Sequence[Trial]:

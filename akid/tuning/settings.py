@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from akid.cluster.resources import resource_faults
+from akid.cluster.demand import demand_faults
+from akid.cluster.instance_numbers import number_faults
 from akid.errors import ExperimentError, GridError
 from akid.tuning.early_stopping import read_scheduler
 from akid.tuning.grid import plain_parameter_list
@@ -22,6 +23,9 @@ SETTINGS: Final = (
     "scheduler",
     "gpu_num_per_instance",
     "cpu_num_per_instance",
+    "resources_per_instance",
+    "accelerator_type",
+    "label_selector",
     "metric",
     "mode",
     *LIMITS,
@@ -54,7 +58,8 @@ def setting_faults(given: Mapping[str, Any]) -> list[ExperimentError]:
         if name in given:
             faults += [GridError(fault) for fault in plain_parameter_list(name, given[name])[1]]
     gpus, cpus = given.get("gpu_num_per_instance"), given.get("cpu_num_per_instance", 1)
-    faults += [GridError(fault) for fault in resource_faults(gpus, cpus)]
+    faults += [GridError(fault) for fault in number_faults(gpus, cpus)]
+    faults += [ExperimentError(fault) for fault in demand_faults(given)]
     for name, least in (("repeat_times", 1), ("seed", 0)):
         value = given.get(name, least)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:

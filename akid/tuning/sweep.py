@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from akid.cluster import connection, machine, resources, storage
+from akid.cluster import connection, instance_numbers, machine, resources, storage
 from akid.cluster.connection import Cluster
 from akid.cluster.resources import ClusterCapacity
 from akid.tuning import mlflow_store, provenance, settling
@@ -177,11 +177,12 @@ class Sweep:
 
     def _plan(self, capacity: ClusterCapacity) -> Plan:
         experiment = self.experiment
-        requests = resources.requests_for(
+        requests = instance_numbers.requests_for(
             experiment.gpu_num_per_instance,
             experiment.cpu_num_per_instance,
             experiment.n_instances,
             capacity,
+            demand=experiment.demand,
             extent=experiment.extent,
         )
         known = MlflowTracker(self._uri, experiment.name, create=False).known_runs()

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from akid.cluster.resources import AUTO, ResourceRequest
+from akid.cluster.instance_numbers import AUTO
+from akid.cluster.resources import ResourceRequest
 from akid.errors import ExperimentError, TemplateError
 from akid.tuning import gang
 from akid.tuning.experiment import Experiment
@@ -33,10 +34,7 @@ class Trial:
         source_key: A hash of the source, without comments, blank lines and trailing blanks.
         key: What it is, as 20 hex digits: a hash of the source, the seed and the data.
         cell_key: Where it stands, as 20 hex digits: a hash of the parameters and the repeat.
-        gpus: GPUs it needs; of a gang, for each worker.
-        cpus: CPUs it needs; of a gang, for each worker.
-        workers: How many workers practise it together; 0 for a trial in a process of its own.
-        threads: Threads it computes with; of a gang, in each worker.
+        request: What it needs.
         label: What it differs in, for people; unique in the sweep.
         slug: The label as a file's name, with the index in front.
     """
@@ -52,17 +50,29 @@ class Trial:
     source_key: str
     key: str
     cell_key: str
-    gpus: float
-    cpus: float
-    threads: int
+    request: ResourceRequest
     label: str
     slug: str
-    workers: int = 0
 
     @property
-    def request(self) -> ResourceRequest:
-        """What it needs."""
-        return ResourceRequest(cpus=self.cpus, gpus=self.gpus, workers=self.workers)
+    def gpus(self) -> float:
+        """GPUs it needs; of a gang, for each worker."""
+        return self.request.gpus
+
+    @property
+    def cpus(self) -> float:
+        """CPUs it needs; of a gang, for each worker."""
+        return self.request.cpus
+
+    @property
+    def workers(self) -> int:
+        """How many workers practise it together; 0 for a trial in a process of its own."""
+        return self.request.workers
+
+    @property
+    def threads(self) -> int:
+        """Threads it computes with; of a gang, in each worker."""
+        return self.request.threads
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -122,7 +132,6 @@ class _Maker:
         rendered = self._render(cell, label)
         if rendered is None:
             return None
-        request = self._gang(rendered, request, label)
         seed = self._experiment.seed + cell.repeat
         paras = literal(cell.net_paras), literal(cell.opt_paras)
         return Trial(
@@ -137,10 +146,7 @@ class _Maker:
             source_key=digest(rendered.identity),
             key=digest(rendered.identity, str(seed), self._experiment.data_fingerprint),
             cell_key=digest(*paras, str(cell.repeat)),
-            gpus=request.gpus,
-            cpus=request.cpus,
-            workers=request.workers,
-            threads=request.threads,
+            request=self._gang(rendered, request, label),
             label=label,
             slug=self._labeller.slug(cell.index, label),
         )

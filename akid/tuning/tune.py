@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from akid.cluster.resources import GpuNumbers
+from akid.cluster.instance_numbers import GpuNumbers
 from akid.tuning import experiment
 from akid.tuning.grid import Paras
 from akid.tuning.results import TrialRecord
@@ -28,6 +28,9 @@ def tune(  # noqa: PLR0917 (the documented signature)
     mode: str | None = None,
     seed: int = 0,
     cpu_num_per_instance: float = 1,
+    resources_per_instance: Mapping[str, float] | None = None,
+    accelerator_type: str | None = None,
+    label_selector: Mapping[str, str] | None = None,
     max_failures: int = 0,
     retries: Mapping[str, int] | None = None,
     max_seconds: float | None = None,
@@ -61,6 +64,10 @@ def tune(  # noqa: PLR0917 (the documented signature)
         mode: "max" or "min"; None follows from the metric's name.
         seed: The seed of the first repeat.
         cpu_num_per_instance: CPUs, and by that threads, of each trial, or of each of its workers.
+        resources_per_instance: What each takes besides, by the names that the cluster's nodes were
+            started with, such as `{"slot": 1}`.
+        accelerator_type: The model of GPU that its node has, by Ray's name, such as "A100".
+        label_selector: What its node's labels are, such as `{"region": "eu", "disk": "!slow"}`.
         max_failures: How often a trial is tried again after an error of its own.
         retries: How often it is tried again after other failures, for example
             `{"lost": 5, "memory": 1, "stalled": 1}`.
@@ -97,6 +104,9 @@ def tune(  # noqa: PLR0917 (the documented signature)
         scheduler=scheduler,
         gpu_num_per_instance=gpu_num_per_instance,
         cpu_num_per_instance=cpu_num_per_instance,
+        resources_per_instance=resources_per_instance,
+        accelerator_type=accelerator_type,
+        label_selector=label_selector,
         metric=metric,
         mode=mode,
         seed=seed,

@@ -18,7 +18,7 @@ class Scene:
     Attributes:
         needs: What the trials need that have not begun, one entry for each need.
         all_: The cluster's machines.
-        free: What is free of them, as one machine.
+        free: The same machines with what is free of them.
         n_running: How many trials of this sweep run.
         n_starting: How many processes of this sweep have their resources and are not up yet.
     """
@@ -132,7 +132,11 @@ def _shortage(scene: Scene) -> str:
     '1 CPU, 1 GPU: 4 of 4 CPUs and 0 of 2 GPUs are free, the rest is held by others'
     """
     need = scene.needs[0]
-    parts = [f"{scene.free.cpus:g} of {scene.all_.cpus:g} CPUs"]
+    free, all_ = (capacity.meant_by(need.demand) for capacity in (scene.free, scene.all_))
+    parts = [f"{free.cpus:g} of {all_.cpus:g} CPUs"]
     if need.gpus:
-        parts.append(f"{scene.free.gpus:g} of {scene.all_.gpus:g} GPUs")
+        parts.append(f"{free.gpus:g} of {all_.gpus:g} GPUs")
+    parts += [
+        f"{free.amount(name):g} of {all_.amount(name):g} {name}" for name in need.demand.names
+    ]
     return f"{need}: {' and '.join(parts)} are free, the rest is held by others"

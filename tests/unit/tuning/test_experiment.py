@@ -235,6 +235,9 @@ def test_values_can_be_changed_from_the_command_line(tmp_path: Path) -> None:
         settings=["opt.lr=1,2,3", "net.width=4"],
         repeat_times=2,
         gpu_num_per_instance=0,
+        resources_per_instance={"slot": 1},
+        accelerator_type="A100",
+        label_selector={"region": "eu"},
         name="other",
         seed=7,
     )
@@ -242,6 +245,7 @@ def test_values_can_be_changed_from_the_command_line(tmp_path: Path) -> None:
     assert changed.opt_paras_list == ({"lr": 1}, {"lr": 2}, {"lr": 3})
     assert changed.net_paras_list == ({"width": 4},)
     assert (changed.repeat_times, changed.gpu_num_per_instance) == (2, 0)
+    assert str(changed.demand) == "an A100, 1 slot, region=eu"
     assert (changed.name, changed.seed) == ("other", 7)
     assert base.with_overrides() == base
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akid.cluster.resources import AUTO, ClusterCapacity, Node, requests_for
+from akid.cluster.instance_numbers import AUTO, requests_for
+from akid.cluster.resources import ClusterCapacity, Node
 from akid.tuning.experiment import Experiment
 from akid.tuning.gpu_share import CONTEXT_BYTES
 from akid.tuning.packing import MARGIN, Peak, Peaks, share_of, trials_on_a_gpu

@@ -1,8 +1,11 @@
 """What is waited for, in silence, aloud, and not any more."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from akid.cluster.demand import Demand
 from akid.cluster.resources import ClusterCapacity, Node, ResourceRequest
 from akid.tuning.waiting import Scene, Waiting
 
@@ -97,3 +100,28 @@ def test_without_a_limit_nothing_is_given_up(scenes: list[Scene]) -> None:
     for step, seen in enumerate(scenes):
         assert waiting.judge(seen, 1000.0 * step) == []
         assert not waiting.text or seen.needs
+
+
+def test_of_labelled_nodes_only_those_that_are_meant_are_counted() -> None:
+    """What is free elsewhere is no help."""
+    demand = Demand.of({"slot": 1}, None, {"region": "eu"})
+    nodes = [
+        Node(cpus=2, resources={"slot": number}, labels={"region": region}, name=region)
+        for number, region in ((1, "eu"), (8, "us"))
+    ]
+    held = replace(nodes[0], cpus=0, resources={})
+    waited = Scene(
+        needs=[ResourceRequest(demand=demand)],
+        all_=ClusterCapacity(nodes=tuple(nodes)),
+        free=ClusterCapacity(nodes=(held, nodes[1])),
+        n_running=0,
+        n_starting=0,
+    )
+    waiting = Waiting(None)
+
+    waiting.judge(waited, 0)
+    waiting.judge(waited, 5)
+
+    assert waiting.text.startswith(
+        "waiting for 1 CPU, 0 GPUs, 1 slot, region=eu: 0 of 2 CPUs and 0 of 1 slot"
+    )
