@@ -152,13 +152,14 @@ def initialize(
     | normal | stddev (0.1) | normal |
     | uniform | range | uniform in ±range |
     | uniform_unit_scaling | factor (1) | uniform in ±factor·√(3/fan_in) |
-    | msra, msra_init | factor (1), mode ("fan_out") | truncated normal, factor·√(2/fan) |
+    | msra, msra_init | factor (1), mode ("fan_out") | normal, factor·√(2/fan), cut off at 2 of it |
     | xavier | normal_dist (False) | uniform in ±√(3/fan_avg); or normal, √(1/fan_avg) |
     | orthogonal | factor (1) | orthonormal rows or columns, times factor |
     | constant, scalar | value | that number everywhere |
     | tensor | value | these numbers |
 
-    `mode` is "fan_in", "fan_out" or "fan_avg", the mean of both.
+    `mode` is "fan_in", "fan_out" or "fan_avg", the mean of both. What is cut off is 0.88 as wide as
+    its stddev says; it is not widened again.
 
     Args:
         init_para: `{"name": ..., field: value, ...}`.

@@ -64,7 +64,7 @@ class AdamKongFu(KongFu):
     Args:
         beta1: Decay of the gradients' average.
         beta2: Decay of the squares' average.
-        epsilon: What keeps the scale finite.
+        epsilon: What keeps the scale finite; added to the root of the corrected average.
         options: As for `KongFu`; the rate is 0.001 for ever unless given.
     """
 
@@ -93,7 +93,7 @@ class AdamWKongFu(KongFu):
     Args:
         beta1: Decay of the gradients' average.
         beta2: Decay of the squares' average.
-        epsilon: What keeps the scale finite.
+        epsilon: As in Adam.
         weight_decay: By which part of rate times itself a parameter shrinks in each step.
         options: As for `KongFu`; the rate is 0.001 for ever unless given.
     """
@@ -123,7 +123,7 @@ class RMSPropKongFu(KongFu):
     Args:
         decay: Decay of that average.
         momentum: The part of the last update that goes into the next one.
-        epsilon: What keeps the scale finite.
+        epsilon: What keeps the scale finite; added to the root.
         options: As for `KongFu`; the rate is 0.001 for ever unless given.
     """
 
@@ -151,7 +151,7 @@ class AdagradKongFu(KongFu):
 
     Args:
         initial_accumulator_value: Where those sums start.
-        epsilon: What keeps the scale finite.
+        epsilon: What keeps the scale finite; added to the root.
         options: As for `KongFu`; the rate is 0.01 for ever unless given.
     """
 
