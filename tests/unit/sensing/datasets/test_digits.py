@@ -1,5 +1,9 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from akid.errors import SetupError
 from akid.sensing.datasets.digits import DigitsFeedSource
@@ -14,6 +18,26 @@ def test_all_images_are_in_exactly_one_split() -> None:
     assert [len(array) for array in labels] == [1077, 360, 360]
     total = np.bincount(np.concatenate(labels)).tolist()
     assert total == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+def test_they_are_scikit_learns_own() -> None:
+    """Image by image, in a fixed order, without loading the package, which takes a second."""
+    source, expected = DigitsFeedSource(name="Source"), load_digits()
+    program = (
+        "import sys; from akid.sensing.datasets.digits import DigitsFeedSource;"
+        "DigitsFeedSource().arrays('test'); print('sklearn' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    images, labels = (
+        np.concatenate([source.arrays(split)[which] for split in ("train", "val", "test")])
+        for which in (0, 1)
+    )
+    pixels = images.reshape(1797, 64).astype(int)
+    found = sorted((*row, label) for row, label in zip(pixels.tolist(), labels, strict=True))
+    theirs = expected.data.astype(int).tolist()
+    assert found == sorted((*row, y) for row, y in zip(theirs, expected.target, strict=True))
+    assert done.stdout.split() == [b"False"]
 
 
 @pytest.mark.parametrize("num_train", [100, 500, 1077])
