@@ -1,19 +1,40 @@
 """Fixtures of all tests."""
 
+import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
+from hypothesis import settings
 
 from akid.sensing.datasets.location import VARIABLE, data_path
 
-# No test is timed: a busy machine makes any of them slow.
-hypothesis.settings.register_profile("akid", deadline=None)
-hypothesis.settings.load_profile("akid")
+# No test is timed: a busy machine makes any of them slow. Every run draws other examples: few a run
+# are many over the runs of a week. `--hypothesis-profile=thorough` looks for longer.
+settings.register_profile("akid", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("akid")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None]:
+    """Set aside what is imported, or each garbage collection would look through all of torch."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Set aside what is still alive: pytest looks for garbage several times before it ends."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,6 +23,7 @@ from akid.training.kongfu import MomentumKongFu
 
 PACKAGE = Path(akid.__file__).parent
 SOURCES = {file: file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py"))}
+TREES = {file: ast.parse(text) for file, text in SOURCES.items()}
 STANDARD = sys.stdlib_module_names
 NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "pynvml": "nvidia-ml-py"}
 OPTIONAL = {"onnx", "onnxscript", "onnxruntime", "tensorboard", "graphviz", "pytest"}
@@ -82,8 +83,8 @@ def test_the_package_keeps_its_name() -> None:
     """Star imports made it akid.core.brains, and `from akid import sugar` failed."""
     stars = [
         file.name
-        for file, text in SOURCES.items()
-        for node in ast.walk(ast.parse(text))
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
     ]
     code = "from akid import sugar; import akid; assert akid.__name__ == 'akid'; sugar.cnn_block"
@@ -109,8 +110,8 @@ def test_what_akid_needs_is_declared() -> None:
     wanted = {re.split(r"[^\w.-]", item)[0] for item in project["project"]["dependencies"]}
     imported = {
         name.split(".")[0]
-        for text in SOURCES.values()
-        for node in ast.walk(ast.parse(text))
+        for tree in TREES.values()
+        for node in ast.walk(tree)
         for name in _names(node)
     }
     foreign = {NAMES.get(name, name) for name in imported - STANDARD - {"akid"} - OPTIONAL}

@@ -1,5 +1,7 @@
 """`akid.sweep sync`."""
 
+import shutil
+
 import pytest
 
 from akid.sweep import main
@@ -16,8 +18,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+def uri(empty_store, tmp_path_factory) -> str:
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What a trial leaves in its process is undone, or named where it can't be."""
 
+import gc
 import os
 import sys
 import threading
@@ -12,6 +13,13 @@ import torch
 
 from akid.tuning.execute import MODULE_PREFIX
 from akid.tuning.hygiene import ProcessState
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _heap() -> None:
+    """Set aside what tests before left alive, as a worker does after its first trial."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Runs in a real MLflow store."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+def uri(empty_store, tmp_path_factory) -> str:
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
 
 
 @pytest.fixture

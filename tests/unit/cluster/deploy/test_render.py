@@ -15,6 +15,7 @@ from akid.cluster.deploy.values import Values
 from akid.errors import DeployError
 
 SCHEMA = json.loads(Path(__file__).with_name("manifest_schema.json").read_text())
+VALIDATOR = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)
 MANIFESTS = ("storage.yaml", "mlflow.yaml", "raycluster.yaml", "rayjob.yaml")
 CHOICES = [
     Values(),
@@ -27,6 +28,11 @@ def documents(text: str) -> list:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
+def test_the_schema_is_one() -> None:
+    """A word misspelt in it would check nothing."""
+    VALIDATOR.check_schema(SCHEMA)
+
+
 @pytest.mark.parametrize("values", CHOICES)
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_manifests_fit_the_schemas(name: str, values: Values) -> None:
@@ -35,7 +41,7 @@ def test_manifests_fit_the_schemas(name: str, values: Values) -> None:
 
     assert found
     for document in found:
-        jsonschema.validate(document, SCHEMA)
+        VALIDATOR.validate(document)
 
 
 def test_a_misspelt_field_would_be_found() -> None:

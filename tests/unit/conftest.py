@@ -1,13 +1,8 @@
-"""What the tests of this room share."""
+"""What the tests of several rooms share."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# A loaded machine is slow at times, which is no fault of the code.
-settings.register_profile("akid", deadline=None)
-settings.load_profile("akid")
 
 
 @pytest.fixture(scope="session")
