@@ -19,6 +19,10 @@ _OPEN: Final = "\x01"  # before a stretch that doesn't count
 _CLOSE: Final = "\x02"  # after it
 _INERT: Final = "\x03"  # between two braces: keeps a hole in a comment from being filled
 _UNCOUNTED: Final = re.compile(f"{_OPEN}[^{_CLOSE}]*{_CLOSE}")
+_UNCOUNTED_LINE: Final = re.compile(f"{_OPEN}([^{_CLOSE}]*)\n{_CLOSE}")
+_BEFORE_STATEMENT: Final = re.compile(
+    f"\n((?:{_UNCOUNTED_LINE.pattern})+)(?=[ \\t]*{re.escape(STATEMENT)})"
+)
 _MARKS: Final = str.maketrans("", "", _OPEN + _CLOSE + _INERT)
 _BETWEEN: Final = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT})
 
@@ -58,8 +62,9 @@ def mark(source: str) -> tuple[str, bool]:
         _mark_line(line, comments.get(number), ends_inside=number in inside_strings)
         for number, line in enumerate(lines, start=1)
     ]
+    text = _BEFORE_STATEMENT.sub(_turned, "".join(marked))
     in_strings = any("{{" in t.string for t in tokens if t.type == tokenize.STRING)
-    return "".join(marked), not in_strings and _stand_alone(source, tokens)
+    return text, not in_strings and _stand_alone(source, tokens)
 
 
 def _lines_inside_strings(tokens: list[tokenize.TokenInfo]) -> set[int]:
@@ -85,6 +90,11 @@ def _mark_line(line: str, comment: int | None, *, ends_inside: bool) -> str:
     kept = code.rstrip()
     dropped = body[len(kept) :]
     return f"{kept}{uncounted(dropped)}{end}" if dropped else line
+
+
+def _turned(stretches: re.Match[str]) -> str:
+    """Move each line's end to its begin, so that the statement behind them begins a line."""
+    return _UNCOUNTED_LINE.sub(f"{_OPEN}\n\\1{_CLOSE}", stretches[1]) + "\n"
 
 
 def _inert(text: str) -> str:

@@ -1,5 +1,6 @@
 """Identity: marks and hashes."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,21 @@ def test_statements_stay() -> None:
     source = "def setup():\n    #% if x\n    return 1\n    #% endif\n"
 
     assert counted(mark(source)[0]) == source
+
+
+@pytest.mark.parametrize(
+    "between", ["\n", "    \n", "    # why\n", "\n    # why\n    \n\n", " \r\n"]
+)
+def test_lines_that_do_not_count_may_stand_before_a_statement(between: str) -> None:
+    """The statement still begins a line, and what is shown and what counts stay as they are."""
+    plain = "def setup():\n    a = 1\n    #% if x\n    a = 2\n    #% endif\n    return a\n"
+    source = plain.replace("    #%", f"{between}    #%")
+
+    marked = mark(source)[0]
+
+    assert shown(marked) == source
+    assert counted(marked) == plain
+    assert [line.startswith("    #%") for line in marked.split("\n")].count(True) == 2
 
 
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
