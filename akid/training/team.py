@@ -79,14 +79,16 @@ class ProcessTeam(Team):
         self.num_workers = num_workers
         self.is_chief = rank == 0
         self._device = device
+        self._packed: Tensor | None = None
 
     def average(
         self, parameters: Sequence[Tensor], buffers: Sequence[Tensor], num_samples: int
     ) -> None:
-        packed = pack(parameters, buffers, num_samples, device=self._device)
+        packed = pack(parameters, buffers, num_samples, out=self._packed, device=self._device)
         with _contact():
             distributed.all_reduce(packed)
         unpack(packed, parameters, buffers)
+        self._packed = packed
 
     def join(self, tally: Tally) -> Tally:
         return Tally.joined(self._gather(tally.detached()))
@@ -128,11 +130,20 @@ def pack(
     buffers: Sequence[Tensor],
     num_samples: int,
     *,
+    out: Tensor | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Return all gradients and buffers times `num_samples`, as one vector to be summed.
 
     Behind them stand the number of samples, and for each parameter whether it has a gradient.
+
+    Args:
+        parameters: What has gradients, or none.
+        buffers: What is averaged with them.
+        num_samples: The weight.
+        out: The vector of the last step, which is written over: memory that is new in each step
+            costs more than what is done with it. None makes one.
+        device: Where the vector lies.
 
     >>> weights = torch.zeros(2, requires_grad=True)
     >>> weights.grad = torch.tensor([1.0, 2.0])
@@ -144,8 +155,10 @@ def pack(
     ]
     values = [tensor.detach().flatten() for tensor in (*gradients, *buffers)]
     has_gradient = [float(tensor.grad is not None) for tensor in parameters]
-    tail = torch.tensor([float(num_samples), *has_gradient], device=device)
-    return torch.cat([*(torch.mul(value, num_samples) for value in values), tail])
+    tail = torch.tensor([1.0, *has_gradient], device=device)
+    packed = torch.cat([*values, tail], out=out)
+    packed[: len(packed) - len(has_gradient)].mul_(num_samples)
+    return packed
 
 
 @torch.no_grad()

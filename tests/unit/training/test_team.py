@@ -32,6 +32,21 @@ def test_gradients_are_weighted_by_samples(sizes: list[int]) -> None:
         torch.testing.assert_close(running[0], torch.tensor([mean]))
 
 
+def test_the_memory_of_the_last_step_is_used_again() -> None:
+    """All of it is written over, and what an optimiser was given of it is not read any more."""
+    first = pack(tensors([1.0, 2.0]), [torch.tensor([5.0])], 3)
+    mine = tensors([7.0, 8.0])
+
+    running = [torch.tensor([6.0])]
+    again = pack(mine, running, 2, out=first)
+    unpack(again, mine, running)
+    mine[0].grad = torch.tensor([1.0, 1.0])
+    third = pack(mine, [torch.tensor([4.0])], 1, out=again)
+
+    assert first.data_ptr() == again.data_ptr() == third.data_ptr()
+    assert third.tolist() == [1.0, 1.0, 4.0, 1.0, 1.0]
+
+
 def test_what_nobody_has_a_gradient_of_keeps_none() -> None:
     """An optimiser leaves such a parameter alone, as it does with one worker."""
     unused, used = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
