@@ -15,6 +15,7 @@
     │   ├── TemplateError                ... a hole can't be filled, or the rendering is no Python
     │   └── GridError                    ... a parameter list or a list of GPU numbers is wrong
     ├── ResourceError (RuntimeError)     the cluster is out of reach or never has what is needed
+    ├── StorageError (OSError)           an object store does not answer, or refuses
     └── TrackingError (RuntimeError)     the tracking store can't be opened, or does not answer
         └── RefusedError                 ... refuses what it is given, and always will
 
@@ -80,6 +81,10 @@ class GridError(ExperimentError):
 
 class ResourceError(AkidError, RuntimeError):
     """The cluster can't be reached, or it never has what a trial needs."""
+
+
+class StorageError(AkidError, OSError):
+    """An object store does not answer, or refuses what it is asked for; later it may not."""
 
 
 class TrackingError(AkidError, RuntimeError):

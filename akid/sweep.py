@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from akid.commands import exit_codes
-from akid.errors import AkidError, ResourceError
+from akid.errors import AkidError, ResourceError, StorageError
 
 COMMANDS: Final[dict[str, str]] = {
     "best": "name the best run, or export its trained brain",
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read it has read enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
         return exit_codes.FAILED
-    except ResourceError as error:
+    except (ResourceError, StorageError) as error:
         return _refuse(error, exit_codes.RESOURCES)
     except AkidError as error:
         return _refuse(error, exit_codes.USAGE)

@@ -23,12 +23,14 @@ class ResourceRequest:
         workers: How many workers practise together, a gang; 0 for a trial that practises in its
             own process.
         demand: What its node has to have besides. Of a gang, each worker's node.
+        together: Whether all workers of a gang have to lie on one machine.
     """
 
     cpus: float = 1.0
     gpus: float = 0.0
     workers: int = 0
     demand: Demand = NOTHING
+    together: bool = False
 
     @property
     def threads(self) -> int:
@@ -127,11 +129,8 @@ class ClusterCapacity:
     def holds(self, request: ResourceRequest) -> bool:
         """Whether some machine can ever run a trial that needs `request`, or some a gang."""
         if request.workers:
-            return self._bundles(request) >= request.workers
+            return self.slots(request) >= 1
         return any(node.holds(request) for node in self.nodes)
-
-    def _bundles(self, request: ResourceRequest) -> int:
-        return sum(_slots(node, request) for node in self.nodes)
 
     def slots(self, request: ResourceRequest) -> int:
         """How many trials that need `request` run at once when the cluster is free.
@@ -139,7 +138,11 @@ class ClusterCapacity:
         >>> ClusterCapacity(nodes=(Node(cpus=8, gpus=1),)).slots(ResourceRequest(cpus=1, gpus=0.25))
         4
         """
-        return self._bundles(request) // max(1, request.workers)
+        workers = max(1, request.workers)
+        bundles = [_slots(node, request) for node in self.nodes]
+        if request.together:
+            return sum(n // workers for n in bundles)
+        return sum(bundles) // workers
 
     def alone(self, request: ResourceRequest) -> ResourceRequest:
         """Return the request that gives a trial more memory: a whole GPU, or the largest machine.
@@ -184,7 +187,7 @@ def check_feasible(requests: Sequence[ResourceRequest], capacity: ClusterCapacit
     nodes = "\n".join(f"  {node}" for node in capacity.nodes) or "  no node"
     raise ResourceError(
         "The cluster never has what these trials need; a trial runs on one node, each worker"
-        " of a gang on one.\n"
+        " of a gang on one; with an object store as --work-dir all of them on one together.\n"
         f"Needed by each trial:\n{needs}\nThe cluster's nodes:\n{nodes}\n"
         "Lower gpu_num_per_instance (--gpus-per-trial; 0 runs on the CPU) or cpu_num_per_instance,"
         " or add a node that is large enough."

@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--work-dir",
         metavar="DIR",
         required=True,
-        help="a folder that all machines of the cluster see, for logs and checkpoints",
+        help="for logs and checkpoints: a folder that all machines of the cluster see, or"
+        " s3://BUCKET/PATH",
     )
     parser.add_argument(
         "--tracking-uri", metavar="URI", help="the MLflow store as the cluster sees it"

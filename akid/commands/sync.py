@@ -31,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--work-dir",
-        type=Path,
-        default=Path("akid_runs"),
+        default="akid_runs",
         metavar="DIR",
         help="where the sweeps kept logs and checkpoints (default: akid_runs)",
     )
@@ -45,9 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Send what waits, and say what became of it."""
+    from akid.cluster.work_dir import WorkDir
     from akid.tuning.spool import left_below
 
-    folder = _folder(options.where, options.work_dir)
+    folder = _folder(options.where, WorkDir.of(options.work_dir).local)
     files = left_below(folder)
     if not files:
         print(f"nothing waits below {folder}")

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or print what would be trained."""
+    from akid.cluster.work_dir import WorkDir
     from akid.tuning import experiment
     from akid.tuning.early_stopping import parse_named
     from akid.tuning.search import sweep_of
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
             address=options.address,
             rerun=options.rerun,
             max_concurrent=options.max_concurrent,
-            folder=options.work_dir,
+            work_dir=WorkDir.of(options.work_dir),
             num_cpus=options.num_cpus,
             num_gpus=options.num_gpus,
         ),
@@ -186,10 +187,10 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--work-dir",
-        type=_folder,
-        default=Path("akid_runs"),
+        default="akid_runs",
         metavar="DIR",
-        help="logs and checkpoints of the trials; all machines must see it (default: akid_runs)",
+        help="logs and checkpoints of the trials: a folder that all machines see, or a place in an"
+        " object store, s3://BUCKET/PATH (default: akid_runs)",
     )
 
 
@@ -222,11 +223,3 @@ def _resource(text: str) -> tuple[str, float]:
 
 def _dict(pairs: Sequence[tuple[str, Any]] | None) -> dict[str, Any] | None:
     return None if pairs is None else dict(pairs)
-
-
-def _folder(text: str) -> Path:
-    if "://" in text:
-        raise argparse.ArgumentTypeError(
-            f"expected a folder of a file system that all machines see, got {text!r}; mount it"
-        )
-    return Path(text)

@@ -39,8 +39,8 @@ class CheckpointFolder:
 
     def steps(self) -> list[int]:
         """Return the steps that have a checkpoint, ascending."""
-        names = (_NAME.fullmatch(path.name) for path in self.path.glob("checkpoint-*.pt"))
-        return sorted(int(name[1]) for name in names if name)
+        steps = (step_of(path.name) for path in self.path.glob("checkpoint-*.pt"))
+        return sorted(step for step in steps if step is not None)
 
     def path_of(self, step: int) -> Path:
         """Return where the checkpoint of `step` lies or would lie."""
@@ -85,6 +85,16 @@ class CheckpointFolder:
         while (target := self.path.with_name(f"{self.path.name}-{number}")).exists():
             number += 1
         return self.path.rename(target)
+
+
+def step_of(name: str) -> int | None:
+    """Return the step of the checkpoint that has this file name; None if it is another file's.
+
+    >>> step_of("checkpoint-20.pt"), step_of("best.pt")
+    (20, None)
+    """
+    found = _NAME.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def read(path: Path | str) -> dict[str, Any]:

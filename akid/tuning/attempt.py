@@ -5,7 +5,7 @@ what it is called and what it needs; functions that knew all trials would cost t
 trials there are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ray import tune
@@ -19,15 +19,15 @@ TRIAL_INDEX: Final = "akid_trial"
 ATTEMPT: Final = "akid_attempt"
 """The key that holds the number of the attempt."""
 
-RESUMES: Final = "akid_resumes"
-"""The key that says whether the trial goes on from what lies in its folder."""
+SOURCES: Final = "akid_sources"
+"""The key that says where may lie what the trial goes on from; nothing for a fresh start."""
 
 _NAME: Final = "akid_name"
 _NEED: Final = "akid_need"
 
 
 def config_of(
-    index: int, number: int, *, name: str, need: ResourceRequest, resumes: bool
+    index: int, number: int, *, name: str, need: ResourceRequest, sources: Sequence[str]
 ) -> dict[str, Any]:
     """Return Tune's config of an attempt.
 
@@ -36,13 +36,13 @@ def config_of(
         number: The number of the attempt, from 1.
         name: What the trial is called, as a file's name.
         need: What the attempt needs.
-        resumes: Whether it goes on from what lies in the trial's folder.
+        sources: Where may lie what it goes on from; nothing for a fresh start.
     """
     retry = f"_attempt{number}" if number > 1 else ""
     return {
         TRIAL_INDEX: index,
         ATTEMPT: number,
-        RESUMES: resumes,
+        SOURCES: tuple(sources),
         _NAME: f"{name}{retry}",
         _NEED: need,
     }
@@ -51,8 +51,9 @@ def config_of(
 def placement(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     """Return what an attempt needs, as Tune takes it."""
     need: ResourceRequest = config[_NEED]
+    strategy = "STRICT_PACK" if need.together else "PACK"
     return tune.PlacementGroupFactory(
-        need.bundles, strategy="PACK", bundle_label_selector=need.label_selectors
+        need.bundles, strategy=strategy, bundle_label_selector=need.label_selectors
     )
 
 

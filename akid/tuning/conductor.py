@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
+from akid.cluster.work_dir import WorkDir
 from akid.tuning import trial_artifacts
 from akid.tuning.failure import Failure
 from akid.tuning.plan import KnownRun
@@ -37,7 +37,7 @@ class Conductor:
         writer: Takes what the store is to know.
         progress: Shows the sweep to people.
         board: Shows it in the dashboard.
-        folder: Where the trials' folders lie.
+        work_dir: Where the trials keep their files.
         tags: What is said of each run.
     """
 
@@ -49,7 +49,7 @@ class Conductor:
         progress: Progress,
         board: "Board",
         *,
-        folder: Path,
+        work_dir: WorkDir,
         tags: Mapping[str, str],
     ) -> None:
         self.records: dict[int, TrialRecord] = {}
@@ -59,7 +59,7 @@ class Conductor:
         self._writer = writer
         self._progress = progress
         self._board = board
-        self._folder = folder
+        self._work_dir = work_dir
         self._tags = tags
         self._open: set[int] = set()
         self._last_rows: dict[int, dict[str, float]] = {}
@@ -73,10 +73,9 @@ class Conductor:
             return
         self._open.add(position)
         run = self._reopened.get(position)
-        folder = str((self._folder / trial.slug).resolve())
         self._writer.start_trial(
             trial,
-            tags={**self._tags, FOLDER_TAG: folder},
+            tags={**self._tags, FOLDER_TAG: self._work_dir.of_trial(trial.slug)},
             goes_on=run.run_id if run is not None else None,
         )
         self._progress.start(trial.label)
@@ -138,7 +137,7 @@ class Conductor:
         usage = self._usage.pop(position, {})
         self._writer.log_files(
             trial.index,
-            files=trial_artifacts.of(self._folder / trial.slug),
+            files=trial_artifacts.of(self._work_dir.of_trial(trial.slug)),
             texts={} if record.error is None else {"error.txt": record.error},
         )
         self._writer.end_trial(trial.index, _trial_end(record, usage))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from akid.errors import RefusedError, TrackingError
+from akid.tuning import trial_artifacts
 from akid.tuning.spool import Spool
 from akid.tuning.tracking import Tracker
 from akid.tuning.tracking_events import (
@@ -185,7 +186,8 @@ class Delivery:
                 tracker.set_tags(self._run_id(index), tags)
             case Left(index=index, files=files, texts=texts):
                 run_id = parent_id if index is None else self._run_id(index)
-                tracker.log_files(run_id, files=files, texts=texts)
+                with trial_artifacts.at_hand(files) as paths:
+                    tracker.log_files(run_id, files=paths, texts=texts)
             case Ended(index=index, end=end):
                 tracker.end_trial(self._run_id(index), end)
                 self._drop_doubles(index)

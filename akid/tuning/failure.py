@@ -36,6 +36,7 @@ _BY_CLASS_NAME: Final = {
     "ObjectLostError": Failure.LOST,
     "OwnerDiedError": Failure.LOST,
     "RayActorError": Failure.LOST,
+    "StorageError": Failure.LOST,  # its machine does not reach the object store
     "WorkerCrashedError": Failure.LOST,
     "WorkerLostError": Failure.LOST,
 }

@@ -1,21 +1,32 @@
 """Orders: how the driver tells an attempt to come to its end, a file each.
 
 The files lie in the sweep's folder, which all machines see. An attempt looks for its own between
-two batches, so it needs no connection, no thread and no port.
+two batches, so it needs no connection, no thread and no port. Where there is no such folder, an
+actor takes its place (`ray_orders.py`).
 """
 
 import os
 import time
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Protocol, final
 
 FOLDER: Final = "orders"
 _LOOK_INTERVAL_S: Final = 0.25
 
 
+class Orders(Protocol):
+    """The attempts that are told to end."""
+
+    def give(self, index: int, attempt: int) -> None:
+        """Tell an attempt to end."""
+
+    def has(self, index: int, attempt: int) -> bool:
+        """Whether an attempt is told to end."""
+
+
 @final
 class StopOrders:
-    """The attempts that are told to end.
+    """The attempts that are told to end, as files.
 
     Args:
         folder: Where the orders lie; it is made with the first of them.
@@ -48,7 +59,7 @@ class Summons:
         attempt: The attempt.
     """
 
-    def __init__(self, orders: StopOrders, index: int, attempt: int) -> None:
+    def __init__(self, orders: Orders, index: int, attempt: int) -> None:
         self._orders = orders
         self._place = index, attempt
         self._due_s = time.monotonic() + _LOOK_INTERVAL_S

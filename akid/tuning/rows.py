@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from akid.errors import TakenOverError
 from akid.training.full_disk import is_full_disk
+from akid.tuning import trial_artifacts
 from akid.tuning.execute import Row
 
 FILE_NAME: Final = "rows.jsonl"
@@ -199,6 +200,22 @@ class RowFile:
             return None
         rows = News().only_new([line for line in lines[1:] if "step" in line])
         return Left(rows=rows, result=lines[-1].get("result"))
+
+
+def left_in(place: str, key: str) -> Left | None:
+    """Return what attempts at a trial left where its files lie; None if there is nothing of it.
+
+    Args:
+        place: A path or a URI; empty if none is known.
+        key: What the trial is.
+
+    Raises:
+        StorageError: If an object store does not answer.
+    """
+    if not place:
+        return None
+    with trial_artifacts.folder_at_hand(place, [FILE_NAME]) as folder:
+        return RowFile(folder, key).left()
 
 
 def _identity(file: Path | int) -> _Identity | None:

@@ -6,7 +6,9 @@ ledger decides what is tried, tried again, stopped and given up. An attempt is a
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from akid.cluster.resources import ClusterCapacity
+from akid.cluster.work_dir import WorkDir
 from akid.tuning import train_runs
 from akid.tuning.attempt import name_of, placement
 from akid.tuning.ending import Ending
@@ -24,13 +27,14 @@ from akid.tuning.failure import RetryPolicy
 from akid.tuning.halving import Halving
 from akid.tuning.memory_kill import taken_for_an_actors_death
 from akid.tuning.messages import Interrupted
-from akid.tuning.orders import StopOrders
+from akid.tuning.orders import Orders, StopOrders
 from akid.tuning.stage import Listener, Needs, Stage
 from akid.tuning.trial import Trial
 from akid.tuning.trial_folders import TrialFolders
 from akid.tuning.worker import TrialWorker
 
 _TUNE_FOLDER: Final = ".tune"
+_STOP_LIMIT_S: Final = 120.0  # of a trial whose last checkpoint goes to an object store
 _QUIET_LOGGERS: Final = ("ray.tune", "ray.train", "ray.air")
 
 
@@ -39,11 +43,11 @@ def run_trials(
     listener: Listener,
     *,
     name: str,
-    folder: Path,
+    work_dir: WorkDir,
     capacity: ClusterCapacity,
     policy: RetryPolicy | None = None,
     max_concurrent: int | None = None,
-    left_in: Mapping[int, Path] | None = None,
+    left_in: Mapping[int, str] | None = None,
     halving: Halving | None = None,
     ending: Ending | None = None,
 ) -> bool:
@@ -53,11 +57,11 @@ def run_trials(
         trials: What to run.
         listener: Hears all that happens, in this thread; each trial's end is told once.
         name: The sweep's name, as the dashboard shows it.
-        folder: Where logs and checkpoints go, a subfolder for each trial; all machines must see it.
+        work_dir: Where logs and checkpoints go, a subfolder for each trial.
         capacity: What the cluster has; a trial that ran out of memory is tried on a whole machine.
         policy: Retries and limits.
         max_concurrent: At most so many trials at once; None for as many as there is room for.
-        left_in: The folders in which an earlier sweep left trials that go on, by position.
+        left_in: Where an earlier sweep left trials that go on, by position.
         halving: Says which trials fall behind; they are stopped. None lets all practise.
         ending: The signals that end the sweep; None where nobody hears them.
 
@@ -66,39 +70,57 @@ def run_trials(
     """
     for logger in _QUIET_LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    folder = folder.resolve()
+    folder = work_dir.local.resolve()
     shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)  # of a sweep that was killed
-    folders = TrialFolders(folder, trials, left_in or {})
-    orders = folder / _TUNE_FOLDER / name / "orders"
-    stage = Stage(
-        trials,
-        listener,
-        folders,
-        halving=halving,
-        needs=Needs(trials, capacity),
-        orders=StopOrders(orders),
-        ending=ending or Ending(),
-        policy=policy or RetryPolicy(),
-        max_concurrent=max_concurrent,
-    )
-    worker = tune.with_parameters(
-        TrialWorker,
-        trials=tuple(trials),
-        folder=str(folder),
-        orders=str(orders),
-        stall_s=policy.stall_s if policy is not None else None,
-        train_runs_of=name if train_runs.are_kept() else "",
-    )
-    worker = tune.with_resources(worker, placement)
-    try:
-        with taken_for_an_actors_death():
-            _tuner(stage, worker, name=name, folder=folder).fit()
-    except KeyboardInterrupt:
-        stage.tell(Interrupted())
-    finally:
-        is_complete = stage.close()
-        shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)
-    return is_complete
+    policy = policy or RetryPolicy()
+    if work_dir.uri:
+        policy = replace(policy, stop_limit_s=max(policy.stop_limit_s, _STOP_LIMIT_S))
+    with _orders(work_dir, folder / _TUNE_FOLDER / name / "orders") as orders:
+        stage = Stage(
+            trials,
+            listener,
+            TrialFolders(work_dir, trials, left_in or {}),
+            halving=halving,
+            needs=Needs(trials, capacity, together=bool(work_dir.uri)),
+            orders=orders,
+            ending=ending or Ending(),
+            policy=policy,
+            max_concurrent=max_concurrent,
+        )
+        worker = tune.with_parameters(
+            TrialWorker,
+            trials=tuple(trials),
+            places=tuple(work_dir.of_trial(trial.slug) for trial in trials),
+            orders=orders,
+            stall_s=policy.stall_s,
+            train_runs_of=name if train_runs.are_kept() else "",
+        )
+        worker = tune.with_resources(worker, placement)
+        try:
+            with taken_for_an_actors_death():
+                _tuner(stage, worker, name=name, folder=folder).fit()
+        except KeyboardInterrupt:
+            stage.tell(Interrupted())
+        finally:
+            is_complete = stage.close()
+            shutil.rmtree(folder / _TUNE_FOLDER, ignore_errors=True)
+        return is_complete
+
+
+@contextmanager
+def _orders(work_dir: WorkDir, folder: Path) -> Iterator[Orders]:
+    """Give what tells attempts to end: files where all machines see them, else an actor.
+
+    Yields:
+        The orders.
+    """
+    if not work_dir.uri:
+        yield StopOrders(folder)
+        return
+    from akid.tuning.ray_orders import RayOrders
+
+    with RayOrders() as orders:
+        yield orders
 
 
 def _tuner(stage: "Stage", worker: Any, *, name: str, folder: Path) -> tune.Tuner:

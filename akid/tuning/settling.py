@@ -15,7 +15,7 @@ from akid.errors import TrackingError
 from akid.tuning import provenance, trial_artifacts
 from akid.tuning.delivery import Delivery
 from akid.tuning.results import FINISHED, KILLED
-from akid.tuning.rows import Left, RowFile
+from akid.tuning.rows import Left, left_in
 from akid.tuning.spool import Spool, left_below
 from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd, summary_of
 
@@ -154,14 +154,15 @@ def _settle_spool(tracker: Tracker, spool: Spool) -> None:
 
 
 def _close_trial(tracker: Tracker, run: OpenRun) -> None:
-    folder = Path(run.tags[FOLDER_TAG]) if FOLDER_TAG in run.tags else None
-    left = RowFile(folder, run.tags["akid.key"]).left() if folder is not None else None
-    if folder is None or left is None or left.result is None:
+    place = run.tags.get(FOLDER_TAG, "")
+    left = left_in(place, run.tags["akid.key"])
+    if left is None or left.result is None:
         tracker.end_trial(run.run_id, TrialEnd(status=KILLED, ended_s=_ended_s(left)))
         return
     tracker.log_rows(run.run_id, left.rows)
     try:
-        tracker.log_files(run.run_id, files=trial_artifacts.of(folder), texts={})
+        with trial_artifacts.at_hand(trial_artifacts.of(place)) as files:
+            tracker.log_files(run.run_id, files=files, texts={})
     except TrackingError as error:
         logger.warning("not tracked: %s", error)
     result = left.result

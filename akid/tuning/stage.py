@@ -37,7 +37,7 @@ from akid.tuning.messages import (
     Stopped,
     Tick,
 )
-from akid.tuning.orders import StopOrders
+from akid.tuning.orders import Orders
 from akid.tuning.results import FINISHED
 from akid.tuning.stall import DRIVER_WAITS_S
 from akid.tuning.trial import Trial
@@ -97,7 +97,7 @@ class Stage:
         *,
         halving: Halving | None,
         needs: "Needs",
-        orders: StopOrders,
+        orders: Orders,
         ending: Ending,
         policy: RetryPolicy,
         max_concurrent: int | None,
@@ -205,7 +205,7 @@ class Stage:
                 start.attempt,
                 name=self._trials[start.index].slug,
                 need=self._needs.of(start.index, alone=start.alone),
-                resumes=self._folders.prepare(start),
+                sources=self._folders.prepare(start),
             )
         return Searcher.FINISHED if self._ledger.is_done else None
 
@@ -346,13 +346,22 @@ def _kill(attempt: TuneTrial) -> None:
 
 
 class Needs:
-    """What each trial needs: a whole GPU or machine where memory did not suffice."""
+    """What each trial needs: a whole GPU or machine where memory did not suffice.
 
-    def __init__(self, trials: Sequence[Trial], capacity: ClusterCapacity) -> None:
+    Args:
+        trials: The trials.
+        capacity: What the cluster has.
+        together: Whether the workers of a gang have to lie on one machine.
+    """
+
+    def __init__(
+        self, trials: Sequence[Trial], capacity: ClusterCapacity, *, together: bool = False
+    ) -> None:
         self._trials = trials
         self._capacity = capacity
+        self._together = together
 
     def of(self, index: int, *, alone: bool) -> ResourceRequest:
         """Return what an attempt at a trial needs."""
-        request = self._trials[index].request
+        request = replace(self._trials[index].request, together=self._together)
         return self._capacity.alone(request) if alone else request

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from akid.cluster import connection, instance_numbers, machine, resources, storage
 from akid.cluster.connection import Cluster
+from akid.cluster.object_folder import is_uri
 from akid.cluster.resources import ClusterCapacity
+from akid.cluster.work_dir import WorkDir
 from akid.tuning import mlflow_store, provenance, settling
 from akid.tuning import plan as planning
 from akid.tuning.conductor import Conductor
@@ -26,7 +28,7 @@ from akid.tuning.plan import KnownRun, Plan
 from akid.tuning.progress import SweepState, open_progress
 from akid.tuning.records import records_of
 from akid.tuning.results import TrialRecord
-from akid.tuning.rows import Left, RowFile
+from akid.tuning.rows import Left, left_in
 from akid.tuning.spool import Spool, SpoolHead
 from akid.tuning.tracking_writer import TrackingWriter
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from akid.tuning.halving import Halving
 
 logger = logging.getLogger(__name__)
+
+_RUNS: Final = WorkDir(local=Path("akid_runs"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class SweepOptions:
         address: A running Ray cluster; None starts one on this machine.
         rerun: Which known trials run again: "missing", "failed", "changed" or "all".
         max_concurrent: At most so many trials at once; None for as many as there is room for.
-        folder: Where logs and checkpoints go.
+        work_dir: Where logs and checkpoints go.
         num_cpus: CPUs of the cluster that is started here; None for all.
         num_gpus: GPUs of the cluster that is started here; None for all.
     """
@@ -54,7 +58,7 @@ class SweepOptions:
     address: str | None = None
     rerun: str = "missing"
     max_concurrent: int | None = None
-    folder: Path = Path("akid_runs")
+    work_dir: WorkDir = _RUNS
     num_cpus: int | None = None
     num_gpus: int | None = None
 
@@ -90,7 +94,7 @@ class Sweep:
         self.experiment = experiment
         self._options = options
         self._uri = mlflow_store.absolute(options.tracking_uri or mlflow_store.default_uri())
-        self._folder = options.folder / experiment.name
+        self._work_dir = options.work_dir.below(experiment.name)
         self._notes: list[str] = []
 
     def plan(self) -> Plan:
@@ -101,7 +105,7 @@ class Sweep:
             ResourceError: If a trial's need can never be met.
             TrackingError: If the store can't be read.
         """
-        waiting = settling.unsettled(self._folder, uri=self._uri)
+        waiting = settling.unsettled(self._work_dir.local, uri=self._uri)
         if waiting:
             logger.warning(
                 "an earlier sweep left %d events that the tracking store does not have: the next"
@@ -121,7 +125,7 @@ class Sweep:
             ending = stack.enter_context(Ending())
             capacity = self._known_capacity(stack)
             earlier = MlflowTracker(self._uri, self.experiment.name, create=False)
-            settling.settle(earlier, self._folder, uri=self._uri)
+            settling.settle(earlier, self._work_dir.local, uri=self._uri)
             plan = self._plan(capacity)
             if not plan.to_run:
                 return _nothing_to_do(plan)
@@ -133,7 +137,7 @@ class Sweep:
                 return _nothing_to_do(plan)
             stack.enter_context(ending.counted())
             cluster = stack.enter_context(self._connect(capacity))
-            storage.check_shared(self._options.folder.resolve())
+            storage.check_shared(self._options.work_dir)
             plan = self._packed(plan, cluster.capacity)
             return self._carry_out(plan, tracker, lock, cluster, ending)
 
@@ -191,14 +195,21 @@ class Sweep:
             requests,
             planning.by_key(known),
             rerun=self._options.rerun,
-            left=_left,
+            left=self._left,
             versions=provenance.deciding_versions(),
         )
-        resources.check_feasible([planned.trial.request for planned in plan.trials], capacity)
+        together = bool(self._work_dir.uri)
+        needs = [replace(planned.trial.request, together=together) for planned in plan.trials]
+        resources.check_feasible(needs, capacity)
         return self._peaks().packed(plan, capacity)
 
+    def _left(self, run: KnownRun) -> Left | None:
+        """Return what a trial can go on from; not between an object store and a folder."""
+        is_alike = is_uri(run.folder) == bool(self._work_dir.uri)
+        return _left(run) if is_alike else None
+
     def _peaks(self) -> Peaks:
-        return Peaks(self._folder)
+        return Peaks(self._work_dir.local)
 
     def _packed(self, plan: Plan, capacity: ClusterCapacity) -> Plan:
         """Measure the nets that have not been measured, and pack the trials accordingly."""
@@ -225,8 +236,8 @@ class Sweep:
         tags = self._tags()
         parent_id = lock.run_id
         head = SpoolHead(uri=self._uri, experiment=self.experiment.name, sweep=parent_id)
-        folder = self._folder
-        writer = TrackingWriter(tracker, spool=Spool(head.file(folder), head))
+        work_dir = self._work_dir
+        writer = TrackingWriter(tracker, spool=Spool(head.file(work_dir.local), head))
         writer.log_files(None, texts=_sweep_texts(self.experiment))
         state = SweepState(waiting=len(trials), known=len(plan.skipped))
         try:
@@ -239,18 +250,18 @@ class Sweep:
                 for note in self._notes:
                     progress.say(note)
                 conductor = Conductor(
-                    trials, plan.reopened, writer, progress, board, folder=folder, tags=tags
+                    trials, plan.reopened, writer, progress, board, work_dir=work_dir, tags=tags
                 )
                 is_complete = run.run_trials(
                     trials,
                     conductor,
                     name=f"sweep-{parent_id[:8]}",
-                    folder=folder,
+                    work_dir=work_dir,
                     capacity=cluster.capacity,
                     policy=self.experiment.policy(),
                     max_concurrent=self._options.max_concurrent,
                     halving=self._halving(plan),
-                    left_in={at: Path(run.folder) for at, run in plan.broken_off.items()},
+                    left_in={at: run.folder for at, run in plan.broken_off.items()},
                     ending=ending,
                 )
         except BaseException:
@@ -295,8 +306,8 @@ class Sweep:
 
 
 def _left(run: KnownRun) -> Left | None:
-    """Return what a run left in its folder."""
-    return RowFile(Path(run.folder), run.key).left() if run.folder else None
+    """Return what a run left where its files lie."""
+    return left_in(run.folder, run.key)
 
 
 def _give_up(reason: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from akid.tuning.tracking import WHEN, Metrics, TrialEnd, TrialStart
@@ -41,7 +40,7 @@ class Left:
     """Artifacts are left behind, by a trial or by the sweep itself (index None)."""
 
     index: int | None
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,10 +78,7 @@ def encode(event: Event) -> dict[str, Any]:
     >>> encode(Recorded(index=3, rows=[{"step": 1, "time_s": 2.0, "loss": 0.5}]))
     {'kind': 'Recorded', 'index': 3, 'rows': [{'step': 1, 'time_s': 2.0, 'loss': 0.5}]}
     """
-    fields = asdict(event)
-    if isinstance(event, Left):
-        fields["files"] = {name: str(file) for name, file in event.files.items()}
-    return {"kind": type(event).__name__, **fields}
+    return {"kind": type(event).__name__, **asdict(event)}
 
 
 def decode(fields: Mapping[str, Any]) -> Event:
@@ -97,8 +93,6 @@ def decode(fields: Mapping[str, Any]) -> Event:
         return Started(start=TrialStart(**given["start"]))
     if kind is Ended:
         return Ended(index=given["index"], end=TrialEnd(**given["end"]))
-    if kind is Left:
-        given["files"] = {name: Path(file) for name, file in given["files"].items()}
     return kind(**given)
 
 

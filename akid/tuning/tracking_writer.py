@@ -9,7 +9,6 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final, final
 
 from akid.tuning.begun import Begun
@@ -87,7 +86,7 @@ class TrackingWriter:
         self,
         index: int | None,
         *,
-        files: Mapping[str, Path] | None = None,
+        files: Mapping[str, str] | None = None,
         texts: Mapping[str, str] | None = None,
     ) -> None:
         """Add artifacts to the run of the trial with this index, or to the sweep's own (None)."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
+from akid.cluster.work_dir import WorkDir
 from akid.tuning.messages import Start
 from akid.tuning.trial import Trial
 
@@ -13,40 +14,51 @@ from akid.tuning.trial import Trial
 class TrialFolders:
     """The folders of a sweep's trials, brought into order before each attempt.
 
+    In an object store that is done by the attempt itself (`mirror.py`): it may take its time there.
+
     Args:
-        folder: The sweep's folder; all machines see it.
+        work_dir: The sweep's work dir.
         trials: The trials.
-        left_in: The folders in which an earlier sweep left trials that go on, by position. A trial
-            may have had another number there.
+        left_in: Where an earlier sweep left trials that go on, by position. A trial may have had
+            another number there.
     """
 
-    def __init__(self, folder: Path, trials: Sequence[Trial], left_in: Mapping[int, Path]) -> None:
-        self._folder = folder
+    def __init__(
+        self, work_dir: WorkDir, trials: Sequence[Trial], left_in: Mapping[int, str]
+    ) -> None:
+        self._work_dir = work_dir
         self._trials = trials
         self._left_in = left_in
 
-    def prepare(self, start: Start) -> bool:
+    def prepare(self, start: Start) -> tuple[str, ...]:
         """Put what the attempt goes on from into the trial's folder, and set anything else aside.
 
         Returns:
-            Whether the attempt goes on from what lies there.
+            Where the attempt may find what it goes on from, the first first; nothing where it
+            starts afresh.
         """
-        own = self._folder / self._trials[start.index].slug
+        place = self._work_dir.of_trial(self._trials[start.index].slug)
+        left_in = self._left_in.get(start.index)
+        if self._work_dir.uri:
+            earlier = (left_in,) if left_in is not None else ()
+            again = (place,) if start.attempt > 1 else ()
+            return (*earlier, *again) if start.resume or start.attempt == 1 else ()
+        own = Path(place)
         _drop_torn_files(own)
         if start.attempt > 1:
             if not start.resume:
                 _set_aside(own)
-            return start.resume
-        left_in = self._left_in.get(start.index)
-        if left_in is None or not left_in.is_dir():
+            return (place,) if start.resume else ()
+        left = Path(left_in) if left_in is not None else None
+        if left is None or not left.is_dir():
             _set_aside(own)
-            return False
-        _drop_torn_files(left_in)
-        if left_in.resolve() != own.resolve():
+            return ()
+        _drop_torn_files(left)
+        if left.resolve() != own.resolve():
             _set_aside(own)
             own.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(left_in, own)
-        return True
+            shutil.move(left, own)
+        return (place,)
 
 
 def _drop_torn_files(folder: Path) -> None:

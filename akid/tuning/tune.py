@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from akid.cluster.instance_numbers import GpuNumbers
+from akid.cluster.work_dir import WorkDir
 from akid.tuning import experiment
 from akid.tuning.grid import Paras
 from akid.tuning.results import TrialRecord
@@ -82,7 +83,8 @@ def tune(  # noqa: PLR0917 (the documented signature)
         address: A running Ray cluster; None starts one on this machine for as long as it is needed.
         rerun: Which known trials run again: "missing", "failed", "changed" or "all".
         max_concurrent: At most so many trials at once.
-        folder: Where logs and checkpoints go.
+        folder: Where logs and checkpoints go: a folder that all machines see, or a place in an
+            object store (`s3://...`).
 
     Returns:
         A record for each trial in the documented order: repeats, then `opt_paras_list`, then
@@ -122,7 +124,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         address=address,
         rerun=rerun,
         max_concurrent=max_concurrent,
-        folder=Path(folder),
+        work_dir=WorkDir.of(folder),
     )
     sweep = sweep_of(described, options)
     return sweep.known_records() if debug else sweep.run().records

@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Any, Final
 import ray
 from ray import tune
 
+from akid.cluster.object_folder import is_uri
 from akid.training.full_disk import is_full_disk
 from akid.tuning import output, provenance, trial_artifacts
-from akid.tuning.attempt import ATTEMPT, RESUMES, TRIAL_INDEX
+from akid.tuning.attempt import ATTEMPT, SOURCES, TRIAL_INDEX
 from akid.tuning.execute import Row, ToldToStop, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
-from akid.tuning.orders import StopOrders, Summons
+from akid.tuning.orders import Orders, Summons
 from akid.tuning.rows import RowFile
 from akid.tuning.stall import StackWatch
 from akid.tuning.train_runs import ABORTED, ERRORED, FINISHED, TrainRuns
 from akid.tuning.trial import Trial, script
 
 if TYPE_CHECKING:
+    from akid.tuning.mirror import Mirror
     from akid.tuning.trial_group import TrialGroup
 
 # Rows are handed to the driver at most this often: each hand-over is an event of its loop.
@@ -90,24 +92,25 @@ class _Performance:
     def __init__(
         self,
         trial: Trial,
-        log_dir: Path,
+        place: str,
         group: "TrialGroup | None",
         *,
-        resumes: bool,
+        sources: Sequence[str],
         is_to_stop: Callable[[], bool],
         stall_s: float | None,
     ) -> None:
         self._trial = trial
         self._group = group
-        self._log_dir = log_dir
-        self._resumes = resumes
+        self._resumes = bool(sources)
         self._is_to_stop = is_to_stop
-        self._watch = StackWatch(log_dir / output.FILE_NAME, stall_s)
-        self._rows = RowFile(log_dir, trial.key)
         self._has_told_fault = False
-        self._earlier: Sequence[Row] = []
         self._notes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Row | Outcome | TrialCrash] = queue.SimpleQueue()
+        self._mirror = self._mirror_of(place, sources) if is_uri(place) else None
+        self.log_dir: Final = Path(place) if self._mirror is None else self._mirror.folder
+        self._watch = StackWatch(self.log_dir / output.FILE_NAME, stall_s)
+        self._rows = RowFile(self.log_dir, trial.key)
+        self._earlier: Sequence[Row] = []
         threading.Thread(target=self._run, name=f"trial {trial.label}", daemon=True).start()
 
     def notes(self) -> list[str]:
@@ -128,18 +131,35 @@ class _Performance:
                 return rows, event
             if not rows:
                 deadline_s = time.monotonic() + _REPORT_INTERVAL_S
-            rows.append(event)
+            if event:
+                rows.append(event)
             wait_s = max(0.0, deadline_s - time.monotonic())
 
     def _run(self) -> None:
         try:
-            with self._watch:
+            with self._mirror or nullcontext(), self._watch:
                 outcome = self._practise_in_ray_train()
             self._tell_earlier()
             self._events.put(outcome)
         except BaseException as error:  # noqa: BLE001 (whatever user code raises ends its trial only)
             self._tell_earlier()
             self._events.put(_crash(error))
+
+    def _mirror_of(self, uri: str, sources: Sequence[str]) -> "Mirror":
+        from akid.tuning.mirror import Mirror
+
+        return Mirror(
+            uri,
+            name=self._trial.slug,
+            sources=sources,
+            is_to_stop=self._is_to_stop,
+            on_note=self._note_now,
+        )
+
+    def _note_now(self, note: str) -> None:
+        """Note what the driver is to hear though the trial may record nothing for long."""
+        self._notes.put(note)
+        self._events.put({})
 
     def _practise_in_ray_train(self) -> Outcome:
         from ray.train import RunConfig, ScalingConfig
@@ -167,14 +187,14 @@ class _Performance:
         with closing(self._rows):
             with (
                 GpuShare(0 if trial.workers else trial.gpus) as share,
-                output.kept_in(self._log_dir / output.FILE_NAME),
+                output.kept_in(self.log_dir / output.FILE_NAME),
                 self._group.at_hand() if self._group is not None else nullcontext(),
             ):
                 report = practise(
                     load_setup(trial.source, name="setup"),
                     seed=trial.seed,
                     threads=trial.threads,
-                    log_dir=self._log_dir,
+                    log_dir=self.log_dir,
                     on_row=self._hear,
                     resume=left is not None,
                     workers=trial.workers,
@@ -193,7 +213,7 @@ class _Performance:
         return outcome
 
     def _keep_script(self) -> None:
-        file = self._log_dir / trial_artifacts.SCRIPT
+        file = self.log_dir / trial_artifacts.SCRIPT
         try:
             file.write_text(script(self._trial), encoding="utf-8")
         except OSError as error:
@@ -205,6 +225,8 @@ class _Performance:
 
     def _hear(self, row: Row) -> None:
         row = {**row, "time_s": time.time()}
+        if self._mirror is not None:
+            self._mirror.check_own()
         self._rows.add(row)
         if self._rows.fault and not self._has_told_fault:
             self._has_told_fault = True
@@ -234,14 +256,15 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         config: dict[str, Any],
         *,
         trials: tuple[Trial, ...] = (),
-        folder: str = "",
-        orders: str = "",
+        places: tuple[str, ...] = (),
+        orders: Orders | None = None,
         stall_s: float | None = None,
         train_runs_of: str = "",
     ) -> None:
+        assert orders is not None
         self._trials = trials
-        self._folder = Path(folder)
-        self._orders = StopOrders(Path(orders))
+        self._places = places
+        self._orders = orders
         self._stall_s = stall_s
         self._state = ProcessState.take()
         self._served = 0
@@ -260,7 +283,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._index: int = new_config[TRIAL_INDEX]
         self._attempt: int = new_config[ATTEMPT]
-        self._resumes: bool = new_config[RESUMES]
+        self._sources: Sequence[str] = new_config[SOURCES]
         return True
 
     def step(self) -> dict[str, Any]:
@@ -270,21 +293,21 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             trial = self._trials[self._index]
             self._performance = _Performance(
                 trial,
-                self._folder / trial.slug,
+                self._places[self._index],
                 self._group,
-                resumes=self._resumes,
+                sources=self._sources,
                 is_to_stop=Summons(self._orders, self._index, self._attempt),
                 stall_s=self._stall_s,
             )
             told: dict[str, Any] = {"place": provenance.worker_tags()}
-            self._list_begin(trial)
+            self._list_begin(trial, self._performance.log_dir)
         else:
             told = {}
         rows, end = self._performance.next_rows()
         if notes := self._performance.notes():
             told["notes"] = notes
         if not isinstance(end, TrialCrash):
-            self._list_staff()
+            self._list_staff(self._performance.log_dir)
         if end is None:
             return {**told, "rows": rows}
         self._performance = None
@@ -295,16 +318,16 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._end = self._cleaned()
         return {**told, "rows": rows, "outcome": end, "done": self._end is None}
 
-    def _list_begin(self, trial: Trial) -> None:
+    def _list_begin(self, trial: Trial, log_dir: Path) -> None:
         if self._runs is not None:
-            self._runs.begin(trial, self._attempt, self._folder / trial.slug / output.FILE_NAME)
+            self._runs.begin(trial, self._attempt, log_dir / output.FILE_NAME)
             self._awaits_staff = self._group is not None
 
-    def _list_staff(self) -> None:
+    def _list_staff(self, log_dir: Path) -> None:
         """List the workers of a gang, once it has answered: they are all up then."""
         if self._runs is not None and self._group is not None and self._awaits_staff:
             self._awaits_staff = False
-            self._runs.staff(*self._group.staff(self._folder / self._trials[self._index].slug))
+            self._runs.staff(*self._group.staff(log_dir))
 
     def _list_end(self, end: Outcome | TrialCrash) -> None:
         if self._runs is None:

@@ -19,6 +19,7 @@ VENDORS = {
         "tuning/gpu_probe.py",
         "tuning/halving.py",  # Tune's ASHA
         "tuning/memory_kill.py",
+        "tuning/ray_orders.py",
         "tuning/run.py",
         "tuning/stage.py",
         "tuning/train_runs.py",
@@ -33,6 +34,8 @@ VENDORS = {
     "jinja2": {"cluster/deploy/render.py", "tuning/template.py"},
     "optuna": {"tuning/suggestion.py"},
     "pynvml": {"cluster/nvml.py"},
+    "pyarrow": {"cluster/object_folder.py"},
+    "fsspec": {"cluster/object_folder.py"},
     "matplotlib": {"observing/figures.py"},
 }
 DRIVER_MODULES = ("akid", "akid.sweep", "akid.tuning.sweep", "akid.tuning.tune", "akid.tuning.plan")

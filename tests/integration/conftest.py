@@ -152,6 +152,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before = _descendants()
     # Jobs say `python`, as one does in an active environment.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # What an S3 server of a test is spoken to with, which takes any, and where trials work then.
+    os.environ |= {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}
+    os.environ["AKID_SCRATCH"] = str(tmp_path_factory.mktemp("scratch"))
     temporary = tmp_path_factory.mktemp("temporary")
     with (
         _taken(port=52365),

@@ -57,7 +57,6 @@ def test_impossible_resources_are_exit_code_3(file, capsys) -> None:
         ["--max-concurrent", "0"],
         ["--rerun", "some"],
         ["--repeat", "many"],
-        ["--work-dir", "s3://bucket/runs"],
         [],
     ],
 )

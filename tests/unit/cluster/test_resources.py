@@ -71,3 +71,15 @@ def test_what_is_held_has_a_slot(cpus: float, gpus: float, all_cpus: int, all_gp
 def test_threads_are_the_whole_cpus() -> None:
     """At least one thread."""
     assert [ResourceRequest(cpus=cpus).threads for cpus in (0.5, 1, 2.5, 8)] == [1, 1, 2, 8]
+
+
+def test_workers_that_have_to_lie_together_need_one_machine_for_all() -> None:
+    """Three machines with room for two workers each hold a gang of three only apart."""
+    capacity = ClusterCapacity(nodes=(Node(cpus=2),) * 3)
+    apart, together = (ResourceRequest(workers=3, together=how) for how in (False, True))
+
+    assert capacity.slots(apart) == 2
+    assert capacity.slots(together) == 0
+    assert capacity.slots(ResourceRequest(workers=2, together=True)) == 3
+    with pytest.raises(ResourceError, match="with an object store"):
+        check_feasible([together], capacity)

@@ -11,8 +11,8 @@ from akid.tuning.attempt import config_of, name_of, place_of, placement
 def test_an_attempt_says_what_it_is_called_and_what_it_needs() -> None:
     """A retry has a name of its own."""
     need = ResourceRequest(cpus=2.0, gpus=0.5)
-    first = config_of(3, 1, name="003_lr=0.1", need=need, resumes=False)
-    second = config_of(3, 2, name="003_lr=0.1", need=need, resumes=True)
+    first = config_of(3, 1, name="003_lr=0.1", need=need, sources=())
+    second = config_of(3, 2, name="003_lr=0.1", need=need, sources=("/runs/003",))
 
     assert name_of(SimpleNamespace(config=first)) == "003_lr=0.1"
     assert name_of(SimpleNamespace(config=second)) == "003_lr=0.1_attempt2"
@@ -20,9 +20,18 @@ def test_an_attempt_says_what_it_is_called_and_what_it_needs() -> None:
     assert placement(first).bundles == [{"CPU": 2.0, "GPU": 0.5}]
 
 
+def test_the_workers_of_a_gang_may_have_to_lie_together() -> None:
+    """Ray packs them on one machine where that is possible, and only there where it has to be."""
+    apart = config_of(0, 1, name="n", need=ResourceRequest(workers=2), sources=())
+    together = config_of(0, 1, name="n", need=ResourceRequest(workers=2, together=True), sources=())
+
+    assert placement(apart).strategy == "PACK"
+    assert placement(together).strategy == "STRICT_PACK"
+
+
 def test_what_tune_pickles_for_each_trial_is_small() -> None:
     """Names and placements refer to no sweep: they are pickled by their names alone."""
-    config = config_of(0, 1, name="n", need=ResourceRequest(), resumes=False)
+    config = config_of(0, 1, name="n", need=ResourceRequest(), sources=())
 
     assert [len(cloudpickle.dumps(f)) < 100 for f in (name_of, placement)] == [True, True]
     assert len(cloudpickle.dumps(config)) < 400

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from akid.cluster.work_dir import WorkDir
 from akid.errors import ExperimentError
 from akid.tuning.experiment import Experiment
 from akid.tuning.search import Search, sweep_of
@@ -84,7 +85,9 @@ def test_the_plan_ends_where_results_are_needed(tmp_path: Path) -> None:
         sample=7,
         gpu_num_per_instance=0,
     )
-    options = SweepOptions(tracking_uri=f"sqlite:///{tmp_path}/none.db", folder=tmp_path)
+    options = SweepOptions(
+        tracking_uri=f"sqlite:///{tmp_path}/none.db", work_dir=WorkDir.of(tmp_path)
+    )
 
     plan = sweep_of(experiment, options).plan()
 

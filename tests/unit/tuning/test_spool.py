@@ -19,7 +19,7 @@ EVENTS = [
     Started(start=START),
     Recorded(index=0, rows=[{"step": 1, "time_s": 2.5, "loss": float("inf")}]),
     Tagged(index=0, tags={"akid.worker_host": "here"}),
-    Left(index=0, files={"training.log": Path("/a/training.log")}, texts={"trial.py": "text"}),
+    Left(index=0, files={"training.log": "/a/training.log"}, texts={"trial.py": "text"}),
     Ended(index=0, end=TrialEnd(status="FINISHED", summary={"best/loss": 1.0}, ended_s=3.5)),
     Left(index=None, texts={"experiment.py": "text"}),
     SweepEnded(status="KILLED", summary={"trials/killed": 1.0}, ended_s=4.5),
