@@ -193,3 +193,17 @@ def test_a_place_that_can_not_be_used_is_told_before_the_start(place, store) -> 
     assert ran.code == 3
     assert "object store: can't write" in ran.err
     assert "bucket does not exist" in ran.err
+
+
+def test_orders_to_end_reach_other_processes() -> None:
+    """Each attempt hears its own; without the driver there are none, which ends no trial."""
+    import ray
+
+    from akid.tuning.ray_orders import RayOrders
+
+    asks = ray.remote(num_cpus=0)(lambda orders, attempt: orders.has(0, attempt))
+    with RayOrders() as orders:
+        assert not ray.get(asks.remote(orders, 1))
+        orders.give(0, 1)
+        assert ray.get([asks.remote(orders, attempt) for attempt in (1, 2)]) == [True, False]
+    assert not orders.has(0, 1)

@@ -9,6 +9,7 @@ from akid.errors import DeployError
 
 FILES: Final = (
     "Dockerfile",
+    "Dockerfile.dockerignore",
     "storage.yaml",
     "mlflow.yaml",
     "raycluster.yaml",

@@ -24,6 +24,7 @@ class Values:
     Attributes:
         name: What the cluster and its parts are called; a DNS label.
         namespace: The Kubernetes namespace.
+        operator_namespace: The namespace that KubeRay's operator runs in.
         image: The container image, built from the rendered Dockerfile.
         ray_version: The version of Ray in the image; that of this installation.
         python_version: The version of Python in the image.
@@ -52,6 +53,7 @@ class Values:
 
     name: str = "akid"
     namespace: str = "akid"
+    operator_namespace: str = "kuberay-system"
     image: str = "akid:latest"
     ray_version: str = metadata.version("ray")
     python_version: str = "3.11"
@@ -163,6 +165,7 @@ def _form_faults(values: Values) -> list[str]:
     forms = {
         "name": (_DNS_LABEL, "lower-case letters, digits and dashes"),
         "namespace": (_DNS_LABEL, "lower-case letters, digits and dashes"),
+        "operator_namespace": (_DNS_LABEL, "lower-case letters, digits and dashes"),
         "shared_size": (_QUANTITY, "a number with Mi, Gi or Ti"),
         "database_size": (_QUANTITY, "a number with Mi, Gi or Ti"),
         "memory_per_worker": (_QUANTITY, "a number with Mi, Gi or Ti"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from akid.cluster.deploy.render import FILES, render, write
 from akid.cluster.deploy.values import Values
@@ -90,6 +91,94 @@ def test_the_cluster_asks_for_a_token_and_is_closed_to_the_outside() -> None:
     assert "RAY_AUTH_MODE=token" in files["ray-up.yaml"]
     for name in ("slurm.sh", "ray-up.yaml"):
         assert "--dashboard-host=127.0.0.1" in files[name]
+
+
+def pod_specs(values: Values) -> dict[str, dict]:
+    """Return what each pod is made of, by the name of its first container."""
+    files, found = render(values), []
+    for name in MANIFESTS:
+        for document in documents(files[name]):
+            spec = document.get("spec", {})
+            cluster = spec.get("rayClusterSpec", spec)
+            found += [spec["template"]] if document["kind"] in {"Deployment", "StatefulSet"} else []
+            if "headGroupSpec" in cluster:
+                groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+                found += [group["template"] for group in groups]
+    return {pod["spec"]["containers"][0]["name"]: pod["spec"] for pod in found}
+
+
+def test_no_container_runs_as_root_or_may_become_it() -> None:
+    """Each names its user, drops all capabilities, and says what it takes."""
+    pods = pod_specs(Values())
+
+    assert set(pods) == {"postgres", "mlflow", "ray-head", "ray-worker"}
+    for spec in pods.values():
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert spec["securityContext"]["runAsUser"] > 0
+        for container in spec["containers"]:
+            assert not container["securityContext"]["allowPrivilegeEscalation"]
+            assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+            assert "memory" in container["resources"]["limits"]
+    # The head's autoscaler speaks to Kubernetes; nobody else has to.
+    assert [name for name, s in pods.items() if s.get("automountServiceAccountToken", True)] == [
+        "ray-head"
+    ]
+
+
+def test_what_serves_is_asked_whether_it_lives() -> None:
+    """KubeRay asks its own pods; MLflow answers on the port that it is asked on."""
+    pods = pod_specs(Values())
+
+    for name in ("postgres", "mlflow"):
+        (container,) = pods[name]["containers"]
+        assert {"readinessProbe", "livenessProbe"} <= set(container)
+    (mlflow,) = pods["mlflow"]["containers"]
+    assert mlflow["readinessProbe"]["httpGet"]["port"] == mlflow["ports"][0]["containerPort"]
+    assert pods["ray-head"]["restartPolicy"] == pods["ray-worker"]["restartPolicy"] == "Never"
+
+
+def test_the_operator_reaches_the_head_and_nobody_else_does() -> None:
+    """It asks the job server how a job stands; the policy would keep it out."""
+    files = documents(render(Values(operator_namespace="operators"))["storage.yaml"])
+    (policy,) = [document for document in files if document["kind"] == "NetworkPolicy"]
+    inside, operator = policy["spec"]["ingress"]
+
+    assert inside == {"from": [{"podSelector": {}}]}
+    assert operator["ports"] == [{"protocol": "TCP", "port": 8265}]
+    (peer,) = operator["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "operators"}
+    assert "podSelector" in peer
+
+
+def test_mlflow_speaks_to_postgresql_by_what_the_image_has() -> None:
+    """Which package `postgresql://` means differs between versions of SQLAlchemy."""
+    files = render(Values())
+    (uri,) = re.findall(r"--backend-store-uri=(\S+)", files["mlflow.yaml"])
+
+    assert f"{make_url(uri).get_driver_name()}-binary" in files["Dockerfile"]
+    assert make_url(uri).password is None  # it is a secret, in PGPASSWORD
+
+
+def test_each_step_of_slurm_asks_for_its_cpus() -> None:
+    """Otherwise it has one: srun does not take them from sbatch."""
+    script = render(Values(cpus_per_worker=7))["slurm.sh"].replace("\\\n", " ")
+    steps = [line for line in script.splitlines() if "ray start" in line]
+
+    assert len(steps) == 2
+    assert all("--cpus-per-task=7" in step for step in steps)
+
+
+def test_the_image_is_built_from_what_it_copies() -> None:
+    """The builder is sent that and nothing else: no data, no environment, no store."""
+    files = render(Values())
+    copied = re.findall(r"^COPY --chown=\S+ (.+) \S+$", files["Dockerfile"], re.MULTILINE)
+    lines = files["Dockerfile.dockerignore"].splitlines()
+
+    assert "*" in lines
+    assert {name for line in copied for name in line.split()} == {
+        line[1:] for line in lines if line.startswith("!")
+    }
 
 
 def test_a_folder_is_rendered_again_but_nothing_foreign_is_touched(tmp_path) -> None:
