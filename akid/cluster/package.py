@@ -27,13 +27,36 @@ _SECRETS: Final = (
     "id_rsa*",
     "id_ed25519*",
     "id_ecdsa*",
+    "id_dsa*",
+    "*.ppk",
+    "*.jks",
+    "*.keystore",
+    "*.kdbx",
     ".netrc",
     ".pgpass",
     ".pypirc",
+    ".npmrc",
+    ".s3cfg",
+    ".boto",
+    ".htpasswd",
+    ".*_history",
     "*credential*",
     "*secret*",
-    "auth_token",
+    "*password*",
+    "token",
+    "token.*",
+    "*[_-]token",
+    "*[_-]token.*",
+    "service?account*.json",
+    "kubeconfig*",
+    "rclone.conf",
+    "*.tfstate*",
     ".aws",
+    ".azure",
+    ".gcloud",
+    ".docker*",
+    ".huggingface",
+    ".kaggle",
     ".ssh",
     ".kube",
     ".gnupg",
@@ -74,7 +97,9 @@ def travelling(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in found
-        if not any(_stays(part) for part in file.parts) and (folder / file).is_file()
+        if not any(_stays(part) for part in file.parts)
+        and (folder / file).is_file()
+        and not _leads_to_secret(folder / file)
     )
 
 
@@ -89,12 +114,17 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _leads_to_secret(file: Path) -> bool:
+    """Whether a link of a harmless name leads to what stays at home: its content would travel."""
+    return file.is_symlink() and any(map(_stays, file.resolve().parts[-2:]))
+
+
 def _stays(name: str) -> bool:
     return any(fnmatch(name.lower(), pattern) for pattern in (*_SECRETS, *_RESULTS))
 
 
 def _known_to_git(folder: Path) -> list[Path] | None:
-    """Return what git tracks or would track in a folder; None without a repository."""
+    """Return what git tracks or would track in a folder; None if that is nothing."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603
@@ -102,7 +132,7 @@ def _known_to_git(folder: Path) -> list[Path] | None:
         return None
     if done.returncode != 0:
         return None
-    return [Path(name) for name in done.stdout.decode().split("\0") if name]
+    return [Path(name) for name in done.stdout.decode().split("\0") if name] or None
 
 
 def _check_size(folder: Path, files: list[Path]) -> None:

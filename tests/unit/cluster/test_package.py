@@ -8,8 +8,28 @@ from akid.cluster import package
 from akid.cluster.package import packed, travelling
 from akid.errors import ResourceError
 
-KEPT = ("experiment.py", "nets/wide.py", "values.toml")
-SECRETS = (".env", "prod.env", "id_rsa", "tls/server.key", ".aws/credentials", "my-secrets.toml")
+KEPT = ("experiment.py", "nets/wide.py", "tokenizer.json", "tokens.py", "values.toml")
+SECRETS = (
+    ".env",
+    "prod.env",
+    "id_rsa",
+    "id_dsa.pub",
+    "tls/server.key",
+    "tls/store.jks",
+    ".aws/credentials",
+    ".docker/config.json",
+    ".kaggle/kaggle.json",
+    ".bash_history",
+    ".npmrc",
+    "my-secrets.toml",
+    "passwords.yml",
+    "token",
+    "hub_token.txt",
+    "auth_token",
+    "service-account.json",
+    "kubeconfig.yaml",
+    "terraform.tfstate.backup",
+)
 RESULTS = ("mlflow.db", "mlflow.db-wal", "akid_runs/a/rows.jsonl", "__pycache__/a.pyc", "mlruns/1")
 
 
@@ -39,6 +59,26 @@ def test_what_git_ignores_stays_at_home(tmp_path) -> None:
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
 
     assert names(tmp_path) == sorted([*KEPT, ".gitignore"])
+
+
+def test_a_link_to_a_secret_stays_at_home(tmp_path) -> None:
+    """Its own name is harmless, and what travels would be what it leads to."""
+    fill(tmp_path, ("home/.ssh/id_rsa", "home/.aws/config", "shared/net.py", "here/experiment.py"))
+    here = tmp_path / "here"
+    (here / "net.py").symlink_to(tmp_path / "shared" / "net.py")
+    (here / "key").symlink_to(tmp_path / "home" / ".ssh" / "id_rsa")
+    (here / "settings").symlink_to(tmp_path / "home" / ".aws" / "config")
+
+    assert names(here) == ["experiment.py", "net.py"]
+
+
+def test_a_folder_that_git_ignores_as_a_whole_travels(tmp_path) -> None:
+    """Of it git knows nothing, not even the experiment."""
+    fill(tmp_path, (".gitignore", "tries/experiment.py", "tries/.env"))
+    (tmp_path / ".gitignore").write_text("tries/\n")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+
+    assert names(tmp_path / "tries") == ["experiment.py"]
 
 
 def test_a_copy_is_made_and_goes(tmp_path) -> None:
