@@ -197,7 +197,7 @@ def test_a_folder_that_a_machine_does_not_see_is_told(hosts, place, tmp_path) ->
         sweep.kill()
 
     assert (sweep.returncode, out) == (3, "")
-    assert "expected a folder that all machines see" in err
+    assert "expected a place that all machines see" in err
     assert hosts.address(1) in err
 
 
