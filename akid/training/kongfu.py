@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from akid.core.block import Block
 from akid.errors import CheckpointError, SetupError, TrainingError
-from akid.training import parameter_groups, schedule
+from akid.training import optimizers, parameter_groups, schedule
 from akid.training.moving_average import MovingAverage
 from akid.training.schedule import LearningRateScheme, Schedule
 
@@ -263,7 +263,7 @@ class GradientDescentKongFu(KongFu):
     can_decay: ClassVar[bool] = True
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
-        return torch.optim.SGD(groups, **parameter_groups.fastest(torch.optim.SGD, groups))
+        return optimizers.make(torch.optim.SGD, groups, {})
 
 
 @final
@@ -293,9 +293,5 @@ class MomentumKongFu(KongFu):
         self.use_nesterov = use_nesterov
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
-        return torch.optim.SGD(
-            groups,
-            momentum=self.momentum,
-            nesterov=self.use_nesterov,
-            **parameter_groups.fastest(torch.optim.SGD, groups),
-        )
+        arguments = {"momentum": self.momentum, "nesterov": self.use_nesterov}
+        return optimizers.make(torch.optim.SGD, groups, arguments)

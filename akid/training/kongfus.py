@@ -8,7 +8,7 @@ import torch
 from torch.optim import Optimizer
 
 from akid.errors import SetupError
-from akid.training import parameter_groups
+from akid.training import optimizers
 from akid.training.kongfu import KongFu, KongFuOptions
 from akid.training.schedule import LearningRateScheme
 
@@ -54,7 +54,7 @@ class TorchKongFu(KongFu):
             )
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
-        return _make(self.optimizer_class, groups, self.arguments)
+        return optimizers.make(self.optimizer_class, groups, self.arguments)
 
 
 @final
@@ -83,7 +83,7 @@ class AdamKongFu(KongFu):
         self.arguments = {"betas": (beta1, beta2), "eps": epsilon}
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
-        return _make(torch.optim.Adam, groups, self.arguments)
+        return optimizers.make(torch.optim.Adam, groups, self.arguments)
 
 
 @final
@@ -113,7 +113,7 @@ class AdamWKongFu(KongFu):
         self.arguments = {"betas": (beta1, beta2), "eps": epsilon, "weight_decay": weight_decay}
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
-        return _make(torch.optim.AdamW, groups, self.arguments)
+        return optimizers.make(torch.optim.AdamW, groups, self.arguments)
 
 
 @final
@@ -142,7 +142,7 @@ class RMSPropKongFu(KongFu):
         self.arguments = {"alpha": decay, "momentum": momentum, "eps": epsilon}
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
-        return _make(torch.optim.RMSprop, groups, self.arguments)
+        return optimizers.make(torch.optim.RMSprop, groups, self.arguments)
 
 
 @final
@@ -172,14 +172,7 @@ class AdagradKongFu(KongFu):
         self.arguments = {"initial_accumulator_value": initial_accumulator_value, "eps": epsilon}
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> Optimizer:
-        return _make(torch.optim.Adagrad, groups, self.arguments)
-
-
-def _make(
-    optimizer: type[Optimizer], groups: list[dict[str, Any]], arguments: Mapping[str, Any]
-) -> Optimizer:
-    fastest = parameter_groups.fastest(optimizer, groups)
-    return optimizer(groups, **{**fastest, **arguments})
+        return optimizers.make(torch.optim.Adagrad, groups, self.arguments)
 
 
 def _optimizer_class(name: str, *, who: str) -> type[Optimizer]:
