@@ -6,13 +6,13 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from akid.cluster import jobs, package
+from akid.cluster import jobs, package, temporary
 from akid.cluster.head_watch import HeadWatch
 from akid.cluster.resources import ClusterCapacity, Node
 from akid.errors import ResourceError
@@ -44,6 +44,11 @@ _RAY_SETTINGS: Final = {
 }
 # A private cluster's head never comes back: what is left of it ends after this, in place of 60 s.
 _PRIVATE_SETTINGS: Final = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
+_AT_HOME: Final = (
+    "Ray's logs are in session_latest/logs of its folder, /tmp/ray unless RAY_TMPDIR or TMPDIR say"
+    " otherwise; a machine that is very busy or short of memory or disk may need another try."
+)
+_ELSEWHERE: Final = "Check `ray status` there, or leave out --address to start a private cluster."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,19 +102,14 @@ def connect(
     if is_connected():
         yield Cluster(capacity=capacity(), dashboard_url=None)
         return
-    with _own_signals():
-        if address is None:
-            dashboard = _start(metadata or {}, num_cpus=num_cpus, num_gpus=num_gpus)
-        else:
-            dashboard = _join(address, code, metadata or {})
-    try:
-        with HeadWatch(_dead_processes) if address is None else nullcontext():
-            yield Cluster(
-                capacity=capacity(),
-                dashboard_url=f"http://{dashboard}" if dashboard else None,
-            )
-    finally:
-        _end()
+    if address is None:
+        place = _private(metadata or {}, num_cpus=num_cpus, num_gpus=num_gpus)
+    else:
+        place = _joined(address, code, metadata or {})
+    with place as dashboard:
+        yield Cluster(
+            capacity=capacity(), dashboard_url=f"http://{dashboard}" if dashboard else None
+        )
 
 
 def is_connected() -> bool:
@@ -149,20 +149,61 @@ def _node(described: Mapping[str, Any], resources: Mapping[str, float]) -> Node:
     )
 
 
-def _start(
+@contextmanager
+def _private(
     metadata: Mapping[str, str], *, num_cpus: int | None, num_gpus: int | None
-) -> str | None:
-    """Start a cluster on this machine, and return its dashboard's host and port."""
-    with _any_agent_port():
-        return _init(
-            "on this machine",
-            metadata,
-            address="local",  # never the cluster that someone else has started here
-            num_cpus=num_cpus,
-            num_gpus=num_gpus,
-            include_dashboard=True,
-            dashboard_host="127.0.0.1",
-        )
+) -> Iterator[str | None]:
+    """Start a cluster on this machine and end it; yield its dashboard's host and port.
+
+    Its processes have a folder for temporary files that goes with it: Ray's dashboard leaves one of
+    Python's `multiprocessing` behind, because it is always killed, and so may trials.
+    """
+    temporary.delete_left()
+    with temporary.folder("ray") as folder:
+        with _own_signals(), _any_agent_port(), temporary.used_by_children(folder):
+            dashboard = _init(
+                "to start on this machine",
+                _AT_HOME,
+                metadata,
+                address="local",  # never the cluster that someone else has started here
+                num_cpus=num_cpus,
+                num_gpus=num_gpus,
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+            )
+        try:
+            with HeadWatch(_dead_processes), _hushed():
+                yield dashboard
+        finally:
+            _end()
+
+
+@contextmanager
+def _joined(address: str, code: Path | None, metadata: Mapping[str, str]) -> Iterator[str | None]:
+    """Join a cluster and leave it; yield its dashboard's host and port."""
+    with _own_signals():
+        dashboard = _join(address, code, metadata)
+    try:
+        with _hushed():
+            yield dashboard
+    finally:
+        _end()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep what Ray says of lost processes out of the program's output.
+
+    `log_to_driver=False` lets it through. What became of a trial akid says itself; Ray's own words
+    are in its logs.
+    """
+    from ray._private import worker
+
+    kept, worker._worker_logs_enabled = worker._worker_logs_enabled, False  # noqa: SLF001
+    try:
+        yield
+    finally:
+        worker._worker_logs_enabled = kept  # noqa: SLF001
 
 
 @contextmanager
@@ -189,15 +230,16 @@ def _join(address: str, code: Path | None, metadata: Mapping[str, str]) -> str |
     only then; a job's code has been sent with the job.
     """
     where = f"at address={address!r}"
-    dashboard = _init(where, metadata, address=address)
+    dashboard = _init(where, _ELSEWHERE, metadata, address=address)
     if code is None or jobs.is_job() or len(_hosts()) < 2:
         return dashboard
     _end()
     with package.packed(code) as folder:
-        return _init(where, metadata, address=address, runtime_env={"working_dir": str(folder)})
+        environment = {"working_dir": str(folder)}
+        return _init(where, _ELSEWHERE, metadata, address=address, runtime_env=environment)
 
 
-def _init(where: str, metadata: Mapping[str, str], **arguments: Any) -> str | None:
+def _init(where: str, advice: str, metadata: Mapping[str, str], **arguments: Any) -> str | None:
     import ray
     from ray.job_config import JobConfig
 
@@ -208,8 +250,8 @@ def _init(where: str, metadata: Mapping[str, str], **arguments: Any) -> str | No
         context = ray.init(log_to_driver=False, logging_level=logging.WARNING, **arguments)
     except Exception as error:  # Ray raises many kinds, bare ones too
         raise ResourceError(
-            f"connect: expected a Ray cluster {where}, got {type(error).__name__}: {error}."
-            " Check `ray status` there, or leave out --address to start a private cluster."
+            f"connect: expected a Ray cluster {where}, got {type(error).__name__}:"
+            f" {str(error).strip().rstrip('.')}. {advice}"
         ) from error
     return context.dashboard_url or None
 

@@ -6,13 +6,13 @@ what looks like a secret, a store of results or a virtual environment stays at h
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from akid.cluster import temporary
 from akid.errors import ResourceError
 
 LIMIT_BYTES: Final = 100 * 2**20
@@ -81,12 +81,12 @@ def packed(folder: Path) -> Iterator[Path]:
     """
     files = travelling(folder)
     _check_size(folder, files)
-    with tempfile.TemporaryDirectory(prefix="akid-package-") as copy:
+    with temporary.folder("package") as copy:
         for file in files:
-            target = Path(copy) / file
+            target = copy / file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / file, target)
-        yield Path(copy)
+        yield copy
 
 
 def travelling(folder: Path) -> list[Path]:

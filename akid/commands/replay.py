@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from akid.cluster import temporary
 from akid.commands import exit_codes, store
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def _warn(found: "StoredRun") -> None:
 @contextmanager
 def _folder(parent: Path | None, found: "StoredRun") -> Iterator[Path]:
     """Make a new folder, which stays if its place was asked for."""
-    name = f"replay-{found.run_id[:8]}-"
+    name = f"replay-{found.run_id[:8]}"
     if parent is None:
-        with tempfile.TemporaryDirectory(prefix=name) as folder:
-            yield Path(folder)
+        with temporary.folder(name) as folder:
+            yield folder
         return
     parent.mkdir(parents=True, exist_ok=True)
-    yield Path(tempfile.mkdtemp(prefix=name, dir=parent)).resolve()
+    yield Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent)).resolve()

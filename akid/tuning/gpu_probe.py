@@ -1,13 +1,12 @@
 """GPU probe: a few steps of a net, alone on a GPU, to see how much memory it takes."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import ray
 from ray.exceptions import RayError
 
+from akid.cluster import temporary
 from akid.tuning.execute import load_setup, practise
 from akid.tuning.packing import Peak
 from akid.tuning.trial import Trial
@@ -65,8 +64,8 @@ def peak_of(source: str, seed: int, threads: int) -> Peak | str:
     if not torch.cuda.is_available():
         return "there is no GPU that can be measured"
     setup = load_setup(source, name="setup")
-    with tempfile.TemporaryDirectory(prefix="akid-probe-") as folder:
-        practise(lambda: _short(setup()), seed=seed, threads=threads, log_dir=Path(folder))
+    with temporary.folder("probe") as folder:
+        practise(lambda: _short(setup()), seed=seed, threads=threads, log_dir=folder)
     return Peak(
         peak_bytes=torch.cuda.max_memory_reserved(),
         memory_bytes=torch.cuda.get_device_properties(0).total_memory,

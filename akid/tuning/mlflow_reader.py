@@ -1,11 +1,11 @@
 """The MLflow reader: what a store has of the trials that ran."""
 
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from akid.cluster import temporary
 from akid.errors import TrackingError
 from akid.tuning import parameter_text
 from akid.tuning.history import StoredRun
@@ -99,8 +99,8 @@ class MlflowReader:
         """Return what a text file of a run says; None if the run has no such file."""
         if name not in self.artifacts(run_id):
             return None
-        with tempfile.TemporaryDirectory(prefix="akid-artifacts-") as folder:
-            return self.fetch(run_id, name, Path(folder)).read_text(encoding="utf-8")
+        with temporary.folder("artifacts") as folder:
+            return self.fetch(run_id, name, folder).read_text(encoding="utf-8")
 
     def fetch(self, run_id: str, name: str, folder: Path) -> Path:
         """Copy a file of a run into a folder, and return where it lies.

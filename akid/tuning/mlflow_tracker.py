@@ -5,11 +5,11 @@ records them, and at the end `best/*` and `test/*`; tags `akid.*` with its key, 
 (MLflow documentation, "Tracking" and "Parent and child runs".)
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from akid.cluster import temporary
 from akid.errors import RefusedError, TrackingError
 from akid.tuning.mlflow_reader import known_run
 from akid.tuning.mlflow_store import garbage_kept, may_exist, open_client, sqlite_file, translated
@@ -171,14 +171,14 @@ class MlflowTracker(Tracker):
         """Log all files of a run by one call: each call asks the store where the artifacts lie."""
         with (
             translated(f"write artifacts of run {run_id} to {self.uri!r}"),
-            tempfile.TemporaryDirectory(prefix="akid-artifacts-") as folder,
+            temporary.folder("artifacts") as folder,
         ):
             for name, text in texts.items():
-                (Path(folder) / name).write_text(text, encoding="utf-8")
+                (folder / name).write_text(text, encoding="utf-8")
             for name, file in files.items():
                 if file.is_file():
-                    (Path(folder) / name).symlink_to(file.resolve())
-            self._client.log_artifacts(run_id, folder)
+                    (folder / name).symlink_to(file.resolve())
+            self._client.log_artifacts(run_id, str(folder))
 
     def end_trial(self, run_id: str, end: TrialEnd) -> None:
         tags = {**end.tags, "akid.status": end.status}

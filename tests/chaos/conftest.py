@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -82,15 +83,11 @@ class Storm:
         self.folder = folder
         self.uri = uri or f"sqlite:///{folder / 'mlflow.db'}"
         self.random = random.Random(SEED)
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
+        # Sockets lie in it, which have to have short names.
+        self.temporary = Path(tempfile.mkdtemp(prefix="akid-", dir="/tmp"))
+        self._segments = segments()
         self._mark = f"{MARK}={folder}"
-        # Ray's sockets have to have short names.
-        self._environment = {
-            MARK: str(folder),
-            "TMPDIR": str(self.temporary),
-            "RAY_TMPDIR": tempfile.gettempdir(),
-        }
+        self._environment = {MARK: str(folder), "TMPDIR": str(self.temporary)}
         self._starts = 0
         (folder / "experiment.py").write_text(EXPERIMENT, encoding="utf-8")
 
@@ -180,9 +177,32 @@ class Storm:
             if run.info.status == "FINISHED"
         }
 
+    def litter(self) -> list[str]:
+        """Return what the sweeps left: temporary and unfinished files, shared memory."""
+        hidden = [path.name for path in self.folder.glob("akid_runs/**/.*")]
+        # Ray keeps its logs, torch what it compiled.
+        kept = ("ray", "torchinductor")
+        temporary = [p.name for p in self.temporary.iterdir() if not p.name.startswith(kept)]
+        return [*hidden, *temporary, *(segments() - self._segments - used_segments())]
+
     def end(self) -> None:
         """Kill what is left."""
         self.kill("")
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def segments() -> set[str]:
+    """Return the names of the shared memory on this machine."""
+    return {path.name for path in Path("/dev/shm").iterdir()}
+
+
+def used_segments() -> set[str]:
+    """Return that which living processes have mapped: that of other programs."""
+    used = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):
+            used |= {line.rpartition("/dev/shm/")[2] for line in maps.read_text().splitlines()}
+    return used
 
 
 def _sha256(file: Path) -> str:

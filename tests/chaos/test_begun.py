@@ -54,3 +54,5 @@ def test_trials_without_a_run_stay_finished(storm, wait_until) -> None:
     for path, changed_ns in left.items():
         if path.parts[-3] in done:
             assert path.stat().st_mtime_ns == changed_ns, f"{path} was written again"
+    wait_until(lambda: not storm.processes(), "no process is left", within_s=60)
+    assert not storm.litter()

@@ -40,8 +40,7 @@ def check(storm, calm, wait_until) -> None:
     assert storm.weights() == calm.weights()
     assert storm.histories() == calm.histories()
     wait_until(lambda: not storm.processes(), "no process is left", within_s=60)
-    litter = [path.name for path in storm.folder.glob("akid_runs/**/.*")]
-    assert not litter
+    assert not storm.litter()
 
 
 @pytest.mark.timeout(600)

@@ -83,8 +83,11 @@ def test_what_a_trial_printed_is_kept_with_its_run(swept, shared_place) -> None:
 
 
 def test_ray_keeps_off_standard_output(swept) -> None:
-    """Only akid's own table goes there, even when Ray tells of a lost process."""
-    assert "raylet" not in swept.ran.out
+    """Only akid's own table goes there, and to standard error its own words of a lost process."""
+    for text in (swept.ran.out, swept.ran.err):
+        assert "raylet" not in text
+        assert "worker died" not in text.lower()
+    assert "case=os._exit is tried again: lost, its process ended" in swept.ran.err
 
 
 def test_the_next_sweep_runs_only_what_failed(swept, shared_place) -> None:

@@ -356,6 +356,24 @@ def test_a_lack_of_memory_is_tried_again_alone() -> None:
     assert isinstance(clerk.fail(Failure.MEMORY, attempt=2)[0], Close)
 
 
+def test_once_alone_always_alone() -> None:
+    """Another kind of failure does not give a trial back to those that share a machine."""
+    clerk = Clerk()
+    clerk.fail(Failure.MEMORY)
+    clerk.tell(Tick(), after_s=2)
+    clerk.fail(Failure.LOST, attempt=2)
+
+    assert clerk.tell(Tick(), after_s=4) == [Start(index=0, attempt=3, resume=True, alone=True)]
+
+
+def test_a_bug_is_tried_again_from_the_begin() -> None:
+    """What led to it may be in the checkpoint."""
+    clerk = Clerk(bug=1)
+    clerk.fail(Failure.BUG)
+
+    assert clerk.tell(Tick(), after_s=2) == [Start(index=0, attempt=2, resume=False)]
+
+
 def test_a_stalled_trial_is_stopped_by_force_and_started_again() -> None:
     """Silence beyond the limit; a report puts it off."""
     clerk = Clerk(stall_s=10)
