@@ -116,6 +116,8 @@ class BatchNormalizationLayer(Block):
         # One value a channel has no variance: a last batch of one example is normalised as later.
         if learns and inputs.numel() == inputs.shape[1]:
             learns = False
+        if learns and self.batches_seen is not None:
+            return self._normalized_and_averaged(inputs, gamma, self.batches_seen)
         return functional.batch_norm(
             inputs,
             self.running_mean,
@@ -123,14 +125,22 @@ class BatchNormalizationLayer(Block):
             gamma,
             self.beta,
             learns or not self.track_running_stats,
-            self._weight_of_the_batch() if learns else 0.0,
+            self.momentum or 0.0,
             self.eps,
         )
 
-    def _weight_of_the_batch(self) -> float:
-        if self.momentum is not None:
-            return self.momentum
-        if self.batches_seen is None:
-            return 0.0
-        self.batches_seen.add_(1)
-        return 1 / float(self.batches_seen)
+    def _normalized_and_averaged(
+        self, inputs: Tensor, gamma: Tensor | None, batches_seen: Tensor
+    ) -> Tensor:
+        """Normalise, and let the batch count as much as each one before it."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        mean, var = torch.zeros_like(self.running_mean), torch.zeros_like(self.running_var)
+        output = functional.batch_norm(
+            inputs, mean, var, gamma, self.beta, training=True, momentum=1.0, eps=self.eps
+        )
+        # By tensors, and not as a number for torch: `torch.compile` would have to wait for it.
+        weight = 1 / batches_seen.add_(1)
+        self.running_mean.lerp_(mean, weight)
+        self.running_var.lerp_(var, weight)
+        return output

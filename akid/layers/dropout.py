@@ -12,12 +12,36 @@ from akid.layers.inputs import one_tensor
 from akid.layers.options import BlockOptions
 
 
+@torch.library.custom_op("akid::keep_mask", mutates_args=("state",))
+def keep_mask(state: Tensor, like: Tensor, keep_prob: float) -> Tensor:
+    """Draw ones, each with a probability, and zeros; the generator's state goes on.
+
+    For `torch.compile` it is one operation that changes a tensor. A `torch.Generator` it can't take
+    into its graph.
+
+    Args:
+        state: What `torch.Generator.get_state` gives for the device of `like`.
+        like: The mask gets its shape, type, device and layout.
+        keep_prob: The probability of a one.
+    """
+    generator = torch.Generator(like.device)
+    generator.set_state(state)
+    mask = torch.empty_like(like).bernoulli_(keep_prob, generator=generator)
+    state.copy_(generator.get_state())
+    return mask
+
+
+@keep_mask.register_fake
+def _(state: Tensor, like: Tensor, keep_prob: float) -> Tensor:
+    del state, keep_prob
+    return torch.empty_like(like)
+
+
 class DropoutLayer(Block):
     """Keep each value with a probability, scaled up so that the mean stays; identity in evaluation.
 
     It draws from a generator of its own, whose state is part of `state_dict`: a run that is resumed
-    draws what the undisturbed run would have drawn. `torch.compile` can't take such a generator
-    into its graph: while training it cuts the graph here, and `fullgraph=True` is torch's error.
+    draws what the undisturbed run would have drawn, compiled or not.
 
     Args:
         keep_prob: The probability to keep a value, above 0 and at most 1.
@@ -44,41 +68,38 @@ class DropoutLayer(Block):
                 f" got {keep_prob=!r}."
             )
         self.keep_prob = keep_prob
-        self._generator: torch.Generator | None = None
+        self._state: Tensor | None = None
+        self._seed = 0
+        self._device_type = ""
 
     def _setup(self, inputs: Any) -> None:
         x = one_tensor(inputs, who=self.label)
-        self._generator = seeding.generator("dropout", device=x.device)
+        self._go_on_from(seeding.generator("dropout", device=x.device))
+
+    def _go_on_from(self, generator: torch.Generator) -> None:
+        self._state, self._seed = generator.get_state(), generator.initial_seed()
+        self._device_type = generator.device.type
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.keep_prob == 1:
             return inputs
-        generator = self._generator_on(inputs.device)
-        mask = torch.empty_like(inputs).bernoulli_(self.keep_prob, generator=generator)
+        mask: Tensor = keep_mask(self._state_on(inputs.device), inputs.detach(), self.keep_prob)
         return inputs * mask.mul_(1 / self.keep_prob)
 
-    def _generator_on(self, device: torch.device) -> torch.Generator:
-        """Return the generator, after a move of the layer one on the new device.
-
-        It goes on from the old one's state, or, on another kind of device, starts from its seed.
-        """
-        old = self._generator
-        assert old is not None
-        if old.device == device:
-            return old
-        new = torch.Generator(device=device).manual_seed(old.initial_seed())
-        if old.device.type == device.type:
-            new.set_state(old.get_state())
-        self._generator = new
-        return new
+    def _state_on(self, device: torch.device) -> Tensor:
+        """Return the generator's state; on another kind of device, it starts from its seed."""
+        if device.type not in {self._device_type, "meta"}:
+            self._go_on_from(torch.Generator(device=device).manual_seed(self._seed))
+        assert self._state is not None
+        return self._state
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the generator's state, for `state_dict`."""
-        if self._generator is None:
+        if self._state is None:
             return {}
-        return {"device": self._generator.device.type, "state": self._generator.get_state()}
+        return {"device": self._device_type, "state": self._state.clone()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Go on from a generator's state; one of another kind of device can't be taken over."""
-        if self._generator is not None and state.get("device") == self._generator.device.type:
-            self._generator.set_state(state["state"].cpu())
+        if self._state is not None and state.get("device") == self._device_type:
+            self._state = state["state"].cpu().clone()

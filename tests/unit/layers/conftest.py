@@ -31,7 +31,7 @@ def _unhurried_guards():
 def check_layer():
     """Return a check of the contract that torch's tools and a sweep's workers rely on."""
 
-    def check(make, inputs, *, autocast=True):
+    def check(make, inputs, *, autocast=True, is_one_graph=True):
         with seeding.seed_scope(1):
             layer, twin, other = make(), make(), make()
             layer.setup(inputs)
@@ -48,7 +48,8 @@ def check_layer():
         other.load_state_dict(layer.state_dict())
         for same in (twin, other, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
             _assert_same(same.eval()(inputs), expected)
-        _assert_same(torch.compile(layer, backend="eager")(inputs), expected)
+        compiled = torch.compile(layer, backend="eager", fullgraph=is_one_graph)
+        _assert_same(compiled(inputs), expected)
         if autocast:
             with torch.autocast("cpu", torch.bfloat16):
                 assert all(torch.isfinite(x.float()).all() for x in _outputs(layer(inputs)))

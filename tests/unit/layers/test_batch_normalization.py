@@ -130,3 +130,17 @@ def test_a_training_batch_of_one_value_a_channel_is_normalised_by_what_was_seen_
 
     assert torch.equal(layer.running_mean, mean)
     assert torch.equal(one, layer.eval()(torch.ones(1, 3)))
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_a_compiled_layer_learns_the_same_averages_in_one_graph(momentum) -> None:
+    """No number of how many batches there were is waited for."""
+    plain, layer = (BatchNormalizationLayer(momentum=momentum) for _ in range(2))
+    for each in (plain, layer):
+        each.setup(torch.zeros(8, 3))
+    compiled = torch.compile(layer, backend="eager", fullgraph=True)
+    for scale in (1, 2, 3):
+        x = scale * torch.randn(8, 3)
+        torch.testing.assert_close(compiled(x), plain(x))
+
+    torch.testing.assert_close(layer.state_dict(), plain.state_dict())

@@ -6,7 +6,7 @@ import torch
 
 from akid.core import seeding
 from akid.errors import SetupError
-from akid.layers.dropout import DropoutLayer
+from akid.layers.dropout import DropoutLayer, keep_mask
 
 X = torch.ones(200, 100)
 
@@ -86,6 +86,50 @@ def test_a_keep_prob_out_of_its_range_is_refused(keep_prob) -> None:
     """It is a probability to keep, not to drop."""
     with pytest.raises(SetupError, match="expected keep_prob above 0 and at most 1"):
         DropoutLayer(keep_prob)
+
+
+def test_a_compiled_layer_draws_the_same_in_one_graph() -> None:
+    """Draws, gradients and the state that a checkpoint holds are those of the layer as it is."""
+    plain, layer, x = made(), made(), X.clone().requires_grad_()
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    for _ in range(3):
+        expected, result = plain(x), compiled(x)
+        (gradient,) = torch.autograd.grad(result.square().sum(), x)
+
+        assert torch.equal(result, expected)
+        assert torch.equal(gradient, 2 * expected**2)
+    assert torch.equal(layer.get_extra_state()["state"], plain.get_extra_state()["state"])
+
+
+def test_the_operation_is_what_it_says() -> None:
+    """torch's own check: what it changes, its shapes without values, and its compilation."""
+    state = torch.Generator().manual_seed(0).get_state()
+    tests = ("test_schema", "test_faketensor", "test_aot_dispatch_static")
+
+    torch.library.opcheck(keep_mask, (state, torch.ones(3, 4), 0.5), test_utils=tests)
+
+
+def test_it_draws_what_a_generator_draws() -> None:
+    """From the state on, number by number, in whatever layout the input lies."""
+    x = torch.ones(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    generator = torch.Generator().manual_seed(3)
+    state = generator.get_state()
+
+    for _ in range(2):
+        expected = torch.empty_like(x).bernoulli_(0.3, generator=generator)
+        assert torch.equal(keep_mask(state, x, 0.3), expected)
+
+
+def test_a_saved_state_stays_as_it_was() -> None:
+    """What the layer draws later changes neither what it gave away nor what it was given."""
+    layer, other = made(), made(seed=1)
+    saved = layer.get_extra_state()
+    before = saved["state"].clone()
+    other.set_extra_state(saved)
+    layer(X)
+    other(X)
+
+    assert torch.equal(saved["state"], before)
 
 
 def test_dropout_keeps_the_layer_contract(check_layer) -> None:
