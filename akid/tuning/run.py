@@ -6,6 +6,7 @@ ledger decides what is tried, tried again, stopped and given up. An attempt is a
 
 import logging
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,6 +36,7 @@ from akid.tuning.worker import TrialWorker
 
 _TUNE_FOLDER: Final = ".tune"
 _STOP_LIMIT_S: Final = 120.0  # of a trial whose last checkpoint goes to an object store
+_TURN_S: Final = 5e-4
 _QUIET_LOGGERS: Final = ("ray.tune", "ray.train", "ray.air")
 
 
@@ -97,7 +99,7 @@ def run_trials(
         )
         worker = tune.with_resources(worker, placement)
         try:
-            with taken_for_an_actors_death():
+            with taken_for_an_actors_death(), _quick_turns():
                 _tuner(stage, worker, name=name, folder=folder).fit()
         except KeyboardInterrupt:
             stage.tell(Interrupted())
@@ -121,6 +123,24 @@ def _orders(work_dir: WorkDir, folder: Path) -> Iterator[Orders]:
 
     with RayOrders() as orders:
         yield orders
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Give the interpreter back to this thread soon after each wait.
+
+    Tune's loop waits for Ray a dozen times for each trial. By Python's default, a thread that
+    computes (the tracking writer does) keeps the interpreter for 5 ms after each of these waits.
+
+    Yields:
+        None.
+    """
+    kept_s = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(kept_s)
 
 
 def _tuner(stage: "Stage", worker: Any, *, name: str, folder: Path) -> tune.Tuner:

@@ -1,7 +1,7 @@
 """Tracking events: what happens to the runs of one sweep, as values that can be kept as JSON."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from akid.tuning.tracking import WHEN, Metrics, TrialEnd, TrialStart
@@ -97,27 +97,38 @@ def decode(fields: Mapping[str, Any]) -> Event:
 
 
 def joined(events: Iterable[Event]) -> list[Event]:
-    """Join neighbouring rows of one trial into one event; the order within a trial stays.
+    """Join neighbouring events of one trial where one does; the order within a trial stays.
+
+    Rows become one event, and what is said of a run in words is said when it is opened.
 
     >>> rows = [Recorded(index=n % 2, rows=[{"step": n, "time_s": 0.0}]) for n in range(4)]
     >>> [[row["step"] for row in event.rows] for event in joined(rows)]
     [[0, 2], [1, 3]]
     """
     found: list[Event] = []
-    open_rows: dict[int | None, int] = {}
+    last: dict[int | None, int] = {}
     for event in events:
-        if not isinstance(event, Recorded):
+        place = last.get(event.index)
+        one = None if place is None else _as_one(found[place], event)
+        if place is None or one is None:
+            last[event.index] = len(found)
             found.append(event)
-            open_rows.pop(event.index, None)
-            continue
-        place = open_rows.setdefault(event.index, len(found))
-        if place == len(found):
-            found.append(event)
-            continue
-        earlier = found[place]
-        assert isinstance(earlier, Recorded)
-        found[place] = Recorded(index=event.index, rows=[*earlier.rows, *event.rows])
+        else:
+            found[place] = one
     return found
+
+
+def _as_one(event: Event, next_: Event) -> Event | None:
+    """Return the event that says what two say, the one after the other; None if there is none."""
+    match event, next_:
+        case Recorded(), Recorded():
+            return replace(event, rows=[*event.rows, *next_.rows])
+        case Tagged(), Tagged():
+            return replace(event, tags={**event.tags, **next_.tags})
+        case Started(start=start), Tagged(tags=tags):
+            return Started(start=replace(start, tags={**start.tags, **tags}))
+        case _:
+            return None
 
 
 def is_artifact(event: Event) -> bool:
