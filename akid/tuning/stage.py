@@ -198,8 +198,10 @@ class Stage:
     def next_attempt(self) -> dict[str, Any] | str | None:
         """Return the next attempt as Tune's config; None if none is due, or that none comes."""
         self.tick()  # Tune asks, and does nothing else, while nothing runs
-        if self._due:
+        while self._due:
             start = self._due.popleft()
+            if (start.index, start.attempt) in self._dropped:
+                continue
             return config_of(
                 start.index,
                 start.attempt,
@@ -325,7 +327,6 @@ class Stage:
 
     def _drop(self, index: int, number: int) -> None:
         """Forget an attempt that has not begun; if Tune begins it all the same, it is ended."""
-        self._due = deque(start for start in self._due if start.index != index)
         self._stopping.add((index, number))
         self._dropped.add((index, number))
 
