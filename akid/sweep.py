@@ -4,11 +4,15 @@ A file that is called like a command is named by its path: `./compare`.
 """
 
 import argparse
+import difflib
 import importlib
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from akid.commands import exit_codes
@@ -33,14 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     name = given[0] if given and given[0] in COMMANDS else None
+    if name is None and (meant := _misspelt(given)):
+        known = ", ".join(COMMANDS)
+        message = f"expected an experiment file or a command ({known}), got {given[0]!r}"
+        print(f"akid.sweep: {message}. Did you mean {meant}?", file=sys.stderr)
+        return exit_codes.USAGE
     command = importlib.import_module(f"akid.commands.{name or 'train'}")
+    width = min(100, shutil.get_terminal_size().columns - 2)
+    explained = textwrap.fill(exit_codes.EXPLAINED, width)
     parser = argparse.ArgumentParser(
         prog=f"akid.sweep {name}" if name else "akid.sweep",
         usage=None if name else "akid.sweep [OPTIONS] FILE\n       akid.sweep COMMAND ...",
-        description=command.DESCRIPTION,
-        epilog=exit_codes.EXPLAINED
-        if name
-        else f"{_commands_explained()}\n\n{exit_codes.EXPLAINED}",
+        description=textwrap.fill(command.DESCRIPTION, width),
+        epilog=explained if name else f"{_commands_explained()}\n\n{explained}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_arguments(parser)
@@ -59,6 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return exit_codes.of_signal(getattr(interrupt, "signum", signal.SIGINT))
     return code
+
+
+def _misspelt(given: Sequence[str]) -> str | None:
+    """Return the command that a first argument resembles which is no file; None if it is one."""
+    if not given or given[0].startswith("-") or Path(given[0]).exists():
+        return None
+    return next(iter(difflib.get_close_matches(given[0], COMMANDS, n=1)), None)
 
 
 def _commands_explained() -> str:

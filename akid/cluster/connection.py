@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ _RAY_SETTINGS: Final = {
     # Workers see every GPU index that Ray gives them, and a worker without a share sees none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
+_KNOCK_LIMIT_S: Final = 10.0
 # A private cluster's head never comes back: what is left of it ends after this, in place of 60 s.
 _PRIVATE_SETTINGS: Final = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 _AT_HOME: Final = (
@@ -230,6 +232,7 @@ def _join(address: str, code: Path | None, metadata: Mapping[str, str]) -> str |
     only then; a job's code has been sent with the job.
     """
     where = f"at address={address!r}"
+    _knock(address)
     dashboard = _init(where, _ELSEWHERE, metadata, address=address)
     if code is None or jobs.is_job() or len(_hosts()) < 2:
         return dashboard
@@ -237,6 +240,21 @@ def _join(address: str, code: Path | None, metadata: Mapping[str, str]) -> str |
     with package.packed(code) as folder:
         environment = {"working_dir": str(folder)}
         return _init(where, _ELSEWHERE, metadata, address=address, runtime_env=environment)
+
+
+def _knock(address: str) -> None:
+    """Refuse an address at which nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():  # "auto"
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_LIMIT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ResourceError(
+            f"connect: expected a Ray cluster at address={address!r}, got {error}. Is the head up"
+            " (`ray status` there), is its GCS port the one that is named (6379 by default, not the"
+            " dashboard's 8265), and can this machine reach it?"
+        ) from error
 
 
 def _init(where: str, advice: str, metadata: Mapping[str, str], **arguments: Any) -> str | None:

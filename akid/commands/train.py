@@ -147,8 +147,9 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
         choices=_RERUN,
         default="missing",
         help="what runs: missing - what has not finished (default); failed - what began and did not"
-        " finish; changed - what ran with another source, seed, data or other versions of torch,"
-        " numpy, Python or akid; all - everything, from the begin",
+        " finish; stopped - what fell behind and was stopped early; changed - what ran with another"
+        " source, seed, data or other versions of torch, numpy, Python or akid; all - everything,"
+        " from the begin",
     )
 
 

@@ -43,6 +43,15 @@ def test_a_wrong_experiment_is_exit_code_2(file, capsys) -> None:
     assert (out, err.partition(":")[0]) == ("", "akid.sweep")
 
 
+def test_a_misspelt_command_is_told_what_is_known(file, capsys) -> None:
+    """A file that is there is trained, whatever it is called."""
+    assert sweep.main(["shwo", "abc"]) == 2
+    assert "got 'shwo'. Did you mean show?" in capsys.readouterr().err
+    (file.parent / "plam").write_text(EXPERIMENT)
+    assert sweep.main(["plam", "--dry-run"]) == 0
+    assert "Did you mean" not in capsys.readouterr().err
+
+
 def test_impossible_resources_are_exit_code_3(file, capsys) -> None:
     """Nothing is started to find that out."""
     arguments = ["--dry-run", "--num-gpus", "1", "--gpus-per-trial", "2"]

@@ -1,5 +1,6 @@
 """Joining a cluster: what is refused before Ray is loaded."""
 
+import socket
 import sys
 
 import pytest
@@ -15,6 +16,21 @@ def test_a_ray_client_address_is_refused() -> None:
         connection.connect("ray://host:10001"),
     ):
         pass
+
+
+def test_an_address_where_nobody_listens_is_refused_at_once(monkeypatch) -> None:
+    """Ray would try for minutes."""
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # but does not listen
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        with (
+            pytest.raises(ResourceError, match=f"at address='{address}', got .*refused"),
+            connection.connect(address),
+        ):
+            pass
+    assert "ray" not in sys.modules
 
 
 def test_nobody_is_connected_where_ray_is_not_loaded(monkeypatch) -> None:

@@ -87,6 +87,26 @@ def test_a_driver_of_another_version_is_a_reason() -> None:
     assert "version mismatch" in nvml.listed(library)
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (pynvml.NVMLError(pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH), "version mismatch"),
+        (pynvml.NVMLError(pynvml.NVML_ERROR_DRIVER_NOT_LOADED), "Driver Not Loaded"),
+        (OSError("libnvidia-ml.so.1: file too short"), "file too short"),
+    ],
+)
+def test_a_library_that_does_not_begin_is_a_reason(fault, told, monkeypatch) -> None:
+    """Most drivers say already at the begin what is amiss."""
+
+    def fail():
+        raise fault
+
+    monkeypatch.setattr(pynvml, "nvmlInit", fail)
+
+    assert nvml.survey() == f"no NVIDIA driver answers: {fault}"
+    assert told in nvml.survey()
+
+
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is an NVIDIA driver")
 def test_a_machine_without_a_driver_gives_a_reason() -> None:
     """Planning never fails for want of a driver (the first akid needed CUDA to be imported)."""
