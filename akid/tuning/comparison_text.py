@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from akid.tuning import strict_json
+from akid.tuning import markdown, strict_json
 from akid.tuning.compare import Comparison, Difference, Group
 from akid.tuning.number_text import number, spread
 
@@ -32,8 +32,7 @@ def to_markdown(
 ) -> str:
     """Return the comparison as a Markdown table with lines on how it was made."""
     headers, lines = rows(comparison, top)
-    table = [headers, ["---"] * len(headers), *lines]
-    text = "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in table)
+    text = markdown.table(headers, lines)
     pairs = [f"- {line}" for line in conclusions(comparison)]
     parts = [text, method(comparison), *(["\n".join(pairs)] if pairs else [])]
     return "\n\n".join([*parts, *(f"Warning: {warning}" for warning in warnings)]) + "\n"

@@ -183,7 +183,7 @@ class Delivery:
             case Recorded(index=index, rows=rows):
                 tracker.log_rows(self._run_id(index), rows)
             case Tagged(index=index, tags=tags):
-                tracker.set_tags(self._run_id(index), tags)
+                tracker.set_tags(parent_id if index is None else self._run_id(index), tags)
             case Left(index=index, files=files, texts=texts):
                 run_id = parent_id if index is None else self._run_id(index)
                 with trial_artifacts.at_hand(files) as paths:

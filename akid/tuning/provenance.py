@@ -1,5 +1,6 @@
 """Provenance: which code, data, versions and machines a trial ran with."""
 
+import getpass
 import platform
 import shlex
 import socket
@@ -36,6 +37,7 @@ def tags(source: Path | None, *, data_fingerprint: str = "") -> dict[str, str]:
     known = {
         "mlflow.source.name": str(source) if source is not None else sys.argv[0],
         "mlflow.source.type": "LOCAL",
+        **_user(),
         "akid.command": shlex.join(sys.orig_argv)[:_MAX_TAG_CHARS],
         "akid.folder_of_command": str(Path.cwd()),
         **Owner.here().tags(),
@@ -88,6 +90,14 @@ def uncommitted(source: Path | None) -> str:
     """Return what is not committed in the source's repository, as a diff; "" without any."""
     folder = Path.cwd() if source is None else source.resolve().parent
     return _git(folder, "diff", "HEAD")[:_MAX_DIFF_CHARS]
+
+
+def _user() -> dict[str, str]:
+    """Return who runs this, for MLflow's column "Created by"; nothing where nobody has a name."""
+    try:
+        return {"mlflow.user": getpass.getuser()}
+    except (KeyError, OSError):  # a container's user that no file knows
+        return {}
 
 
 def _version(package: str) -> str:

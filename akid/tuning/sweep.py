@@ -15,6 +15,7 @@ from akid.cluster.connection import Cluster
 from akid.cluster.object_folder import is_uri
 from akid.cluster.resources import ClusterCapacity
 from akid.cluster.work_dir import WorkDir
+from akid.errors import ExperimentError
 from akid.tuning import mlflow_store, provenance, settling
 from akid.tuning import plan as planning
 from akid.tuning.conductor import Conductor
@@ -26,6 +27,7 @@ from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.packing import Peaks
 from akid.tuning.plan import KnownRun, Plan
 from akid.tuning.progress import SweepState, open_progress
+from akid.tuning.ranking import Ranking
 from akid.tuning.records import records_of
 from akid.tuning.results import TrialRecord
 from akid.tuning.rows import Left, left_in
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RUNS: Final = WorkDir(local=Path("akid_runs"))
+_DESCRIPTION: Final = "mlflow.note.content"  # MLflow shows it on the run's page, as Markdown
+_DESCRIPTION_CHARS: Final = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +274,7 @@ class Sweep:
             writer.close()
             raise
         lock.release()
+        self._leave_results(writer, records_of(plan, conductor.records))
         counts = Counter(record.status for record in conductor.records.values())
         writer.end_sweep(
             status="FINISHED" if is_complete else "KILLED",
@@ -288,6 +293,16 @@ class Sweep:
             lacks_resources=conductor.lacks_resources,
             signum=ending.signum,
         )
+
+    def _leave_results(self, writer: TrackingWriter, records: list[TrialRecord]) -> None:
+        """Let the sweep's run say what came of it."""
+        metric, mode = self.experiment.metric, self.experiment.mode
+        try:
+            text = Ranking.of(records, metric=metric, mode=mode).to_markdown()
+        except ExperimentError:  # no trial has the metric, as the command is about to say
+            return
+        writer.log_files(None, texts={"results.md": text})
+        writer.set_tags(None, {_DESCRIPTION: text[:_DESCRIPTION_CHARS]})
 
     def _halving(self, plan: Plan) -> "Halving | None":
         """Return what stops trials that fall behind, told of what earlier sweeps recorded."""

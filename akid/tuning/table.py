@@ -2,28 +2,20 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TextIO
 
 from akid.tuning import comparison_text
 from akid.tuning.compare import Comparison
-from akid.tuning.grid import Paras
-from akid.tuning.label import ShortColumns
-from akid.tuning.literal import literal
-from akid.tuning.number_text import number, spread
 from akid.tuning.plan import Plan, PlannedTrial
-from akid.tuning.results import FINISHED, CellResult, TrialRecord, rank, resolve_metric
+from akid.tuning.ranking import ParameterColumns, Ranking, shortened
+from akid.tuning.results import FINISHED, TrialRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-Row = TypeVar("Row")
-
-_LONGEST_TABLE: Final = 40
-_KEPT_AT_EACH_END: Final = 15
-_MOST_COLUMNS: Final = 6
 _SHOWN_TRIALS: Final = 4
 _WIDTH_WHEN_PIPED: Final = 160
 
@@ -38,9 +30,9 @@ def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
     from rich.text import Text
 
     console = _console(stream)
-    parameters = _Parameters(plan.experiment.grid.nets, plan.experiment.grid.opts)
+    parameters = ParameterColumns(plan.experiment.grid.nets, plan.experiment.grid.opts)
     table = _table(["trial", *parameters.headers, "repeat", "needs", "action", "reason"])
-    for shown in _shortened(plan.trials):
+    for shown in shortened(plan.trials):
         if isinstance(shown, int):
             table.add_row(*_texts(["...", f"{shown} more"]), style="dim")
         else:
@@ -88,14 +80,10 @@ def print_results(
     from rich.text import Text
 
     console = _console(stream)
-    metric, direction = resolve_metric(records, metric, mode)
-    results = rank(records, metric, direction)
-    if results:
-        console.print(_ranking(results, metric))
-        counts = Counter(record.status for record in records)
-        listed = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-        better = "larger" if direction == "max" else "smaller"
-        console.print(Text(f"ranked by {metric} ({better} is better); trials: {listed}"))
+    ranking = Ranking.of(records, metric=metric, mode=mode)
+    if ranking.lines:
+        console.print(_ranking(ranking))
+        console.print(Text(ranking.caption))
     for text in failures(records):
         console.print()
         console.print(Text(text))
@@ -141,19 +129,7 @@ def failures(records: Iterable[TrialRecord]) -> list[str]:
     return texts
 
 
-class _Parameters:
-    """The columns in which a table shows parameters: one each, or a label where they are many."""
-
-    def __init__(self, net_paras_list: Sequence[Paras], opt_paras_list: Sequence[Paras]) -> None:
-        self._columns = ShortColumns(net_paras_list, opt_paras_list)
-        self._are_many = len(self._columns.headers) > _MOST_COLUMNS
-        self.headers = ["differs in"] if self._are_many else self._columns.headers
-
-    def texts(self, columns: Mapping[str, Any], label: str) -> list[str]:
-        return [label] if self._are_many else self._columns.texts(columns)
-
-
-def _plan_row(planned: PlannedTrial, parameters: _Parameters) -> list[str]:
+def _plan_row(planned: PlannedTrial, parameters: ParameterColumns) -> list[str]:
     trial = planned.trial
     needs = trial.request
     return [
@@ -166,44 +142,14 @@ def _plan_row(planned: PlannedTrial, parameters: _Parameters) -> list[str]:
     ]
 
 
-def _ranking(results: Sequence[CellResult], metric: str) -> "Table":
-    nets = list(_distinct(result.net_paras for result in results))
-    opts = list(_distinct(result.opt_paras for result in results))
-    parameters = _Parameters(nets, opts)
-    test = next((result.test_metric for result in results if result.test_metric), None)
-    numbers = [f"{metric} (mean ± std)", "n", "best", *([f"{test} (mean ± std)"] if test else [])]
-    table = _table(["rank", *parameters.headers, *numbers, "status"])
-    for shown in _shortened(results):
-        if isinstance(shown, int):
-            table.add_row(*_texts(["...", f"{shown} more"]), style="dim")
+def _ranking(ranking: "Ranking") -> "Table":
+    table = _table(ranking.headers)
+    for line in ranking.lines:
+        if isinstance(line, int):
+            table.add_row(*_texts(["...", f"{line} more"]), style="dim")
         else:
-            texts = _result_row(shown, parameters, with_test=test is not None)
-            table.add_row(*_texts(texts), style=None if shown.value.n else "red")
+            table.add_row(*_texts(line.texts), style=None if line.has_value else "red")
     return table
-
-
-def _result_row(result: CellResult, parameters: _Parameters, *, with_test: bool) -> list[str]:
-    return [
-        "-" if result.rank is None else str(result.rank),
-        *parameters.texts(result.columns, result.label),
-        spread(result.value),
-        str(result.value.n),
-        number(result.best),
-        *([spread(result.test)] if with_test else []),
-        result.status,
-    ]
-
-
-def _distinct(paras: Iterable[Paras]) -> Iterable[Paras]:
-    return {literal(item): item for item in paras}.values()
-
-
-def _shortened(rows: Sequence[Row]) -> list[Row | int]:
-    """Leave out the middle of very many rows; a number stands for how many are missing."""
-    if len(rows) <= _LONGEST_TABLE:
-        return list(rows)
-    missing = len(rows) - 2 * _KEPT_AT_EACH_END
-    return [*rows[:_KEPT_AT_EACH_END], missing, *rows[-_KEPT_AT_EACH_END:]]
 
 
 def _indented(text: str) -> str:

@@ -29,9 +29,9 @@ class Recorded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tagged:
-    """Something is said of a trial's run in words."""
+    """Something is said in words of a trial's run, or of the sweep's own (index None)."""
 
-    index: int
+    index: int | None
     tags: Mapping[str, str]
 
 

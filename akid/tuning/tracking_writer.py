@@ -78,8 +78,8 @@ class TrackingWriter:
         """Add rows to the run of the trial with this index."""
         self._events.put(Recorded(index=index, rows=rows))
 
-    def set_tags(self, index: int, tags: Mapping[str, str]) -> None:
-        """Say something of the run of the trial with this index."""
+    def set_tags(self, index: int | None, tags: Mapping[str, str]) -> None:
+        """Say something of the run of the trial with this index, or of the sweep's own (None)."""
         self._events.put(Tagged(index=index, tags=tags))
 
     def log_files(

@@ -168,12 +168,17 @@ def test_metrics_are_logged_by_step(tuned, shared_place) -> None:
 
 
 def test_artifacts_are_the_program_its_log_and_its_best_weights(tuned, shared_place) -> None:
-    """The parent has the template."""
+    """The parent has the template and the ranking, which is its description, too."""
     (parent,) = shared_place.runs("test_tune", kind="sweep")
     names = {path.name for path in shared_place.artifacts(tuned.runs[0].info.run_id).iterdir()}
 
     assert names == {"trial.py", "training.log", "best.pt"}
-    assert "cnn_block(" in (shared_place.artifacts(parent.info.run_id) / "setup.py").read_text()
+    sweep = shared_place.artifacts(parent.info.run_id)
+    assert "cnn_block(" in (sweep / "setup.py").read_text()
+    described = parent.data.tags["mlflow.note.content"]
+    assert described == (sweep / "results.md").read_text()
+    assert described.startswith("| rank | ")
+    assert described.splitlines()[2].startswith("| 1 | ")
 
 
 @pytest.mark.parametrize("index", [1, 2])

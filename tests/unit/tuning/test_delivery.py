@@ -64,7 +64,8 @@ def happenings(trials: int = 2) -> list:
         for index in range(trials)
     ]
     mixed = itertools.chain.from_iterable(zip(*own, strict=True))
-    return [*mixed, SweepEnded(status="FINISHED", summary={}, ended_s=4.0)]
+    said = Tagged(index=None, tags={"mlflow.note.content": "a table"})
+    return [*mixed, said, SweepEnded(status="FINISHED", summary={}, ended_s=4.0)]
 
 
 def begin(tracker: MemoryTracker, folder) -> tuple[Delivery, Spool]:

@@ -1,5 +1,6 @@
 """Which code, versions and machine a sweep ran with."""
 
+import getpass
 import os
 import platform
 import shlex
@@ -46,9 +47,19 @@ def test_the_commit_of_the_sources_own_repository_is_noted(source) -> None:
     assert tags["akid.version.python"] == platform.python_version()
     for package in ("akid", "torch", "ray", "mlflow", "numpy"):
         assert tags[f"akid.version.{package}"] == metadata.version(package)
+    assert tags["mlflow.user"] == getpass.getuser()
     assert shlex.split(tags["akid.command"]) == sys.orig_argv
     assert tags["akid.data"] == "ab12"
     assert provenance.uncommitted(source) == ""
+
+
+def test_a_user_without_a_name_is_not_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user no file knows."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987654)
+
+    assert "mlflow.user" not in provenance.tags(None)
 
 
 def test_what_is_not_committed_is_a_diff(source) -> None:

@@ -22,6 +22,7 @@ EVENTS = [
     Left(index=0, files={"training.log": "/a/training.log"}, texts={"trial.py": "text"}),
     Ended(index=0, end=TrialEnd(status="FINISHED", summary={"best/loss": 1.0}, ended_s=3.5)),
     Left(index=None, texts={"experiment.py": "text"}),
+    Tagged(index=None, tags={"mlflow.note.content": "a table"}),
     SweepEnded(status="KILLED", summary={"trials/killed": 1.0}, ended_s=4.5),
 ]
 
