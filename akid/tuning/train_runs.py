@@ -176,8 +176,11 @@ class TrainRuns:
         self._tell()
 
     def _tell(self) -> None:
-        self._actor.create_or_update_train_run.remote(self._run)
-        self._actor.create_or_update_train_run_attempt.remote(self._attempt)
+        for method, what in (
+            (self._actor.create_or_update_train_run, self._run),
+            (self._actor.create_or_update_train_run_attempt, self._attempt),
+        ):
+            method.options(enable_task_events=False).remote(what)  # no task of the dashboard's list
 
 
 def _workers(processes: Sequence[Process], bundles: Sequence[Any], logs: Sequence[Path]) -> Any:

@@ -289,6 +289,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def step(self) -> dict[str, Any]:
         if self._end is not None:
             raise self._end
+        _name_process(self._trials[self._index].label)
         if self._performance is None:
             trial = self._trials[self._index]
             self._performance = _Performance(
@@ -349,6 +350,14 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def __repr__(self) -> str:
         return f"akid trials, first {self._trials[self._index].label}"
+
+
+def _name_process(label: str) -> None:
+    """Let `ps`, `nvidia-smi`, `akid.sweep gpus` and the dashboard call this process by its trial.
+
+    Ray calls a process by the task that it runs, and takes that back at the task's end.
+    """
+    ray._raylet.setproctitle(f"ray::akid {label}")  # noqa: SLF001 (Ray has it for itself only)
 
 
 def _group(trial: Trial) -> "TrialGroup | None":

@@ -38,14 +38,22 @@ def eventually(find: Callable[[], object]) -> object:
 
 
 def test_each_trial_is_a_task_that_bears_its_label(place) -> None:
-    """Finished ones, and failed ones with their error."""
+    """Finished ones, and failed ones with their error; meanwhile its process is called by it."""
+    called = place.folder / "called"
     rate = round(0.125 + time.time() % 1e-3, 7)  # a label that no other test has
     file = place.empty(
-        f"opt_paras_list = [{{'lr': {rate!r}}}, {{'lr': 'much'}}]", lr='{{ opt_paras["lr"] }}'
+        f"opt_paras_list = [{{'lr': {rate!r}}}, {{'lr': 'much'}}]",
+        lr='{{ opt_paras["lr"] }}',
+        after=f"""
+from pathlib import Path
+
+Path({str(called)!r}).write_bytes(Path("/proc/self/cmdline").read_bytes())
+""",
     )
 
     place.sweep(file)
 
+    assert called.read_bytes().strip(b"\0") == f"ray::akid lr={rate}".encode()
     (done,) = eventually(lambda: [t for t in tasks_called(f"lr={rate}") if t.state == "FINISHED"])
     assert done.type == "ACTOR_TASK"
     failed = eventually(lambda: [t for t in tasks_called("lr=much") if t.state == "FAILED"])
