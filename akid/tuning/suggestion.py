@@ -1,4 +1,4 @@
-"""Suggestion: Optuna's TPE says which combinations to try next (`pip install akid[optuna]`).
+"""Suggestion: Optuna's TPE says which combinations to try next (`pip install optuna`).
 
 Optuna's own ask and tell are used, not Ray Tune's wrapper: the wrapper can't be told of earlier
 results where a space is conditional, and knows a trial by one attempt at it.
@@ -52,7 +52,7 @@ class Suggester:
             import optuna
         except ImportError as error:
             raise ExperimentError(
-                "search: expected Optuna for 'tpe', got none installed: pip install akid[optuna]."
+                "search: expected Optuna for 'tpe', got none installed: pip install optuna."
             ) from error
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._lists = {"net": net_paras_list, "opt": opt_paras_list}
