@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from akid.errors import ShapeError
+from akid.sensing.cores import few_cores
 from akid.sensing.indexed_source import IndexedFeedSource
 from akid.sensing.prepared import Pixels, PreparedSplit
 from akid.sensing.source import FeedSource
@@ -58,7 +59,9 @@ class TensorFeed(Feed):
         return next(iter(self.tensors[1:]), None)
 
     def pick(self, indices: Tensor) -> list[Tensor]:
-        return [tensor.index_select(0, indices) for tensor in self._here.tensors]
+        tensors = self._here.tensors
+        with few_cores(len(indices) * max(tensor[:1].numel() for tensor in tensors)):
+            return [tensor.index_select(0, indices) for tensor in tensors]
 
     def cut(self, start: int, stop: int) -> list[Tensor]:
         return [tensor[start:stop] for tensor in self._here.tensors]

@@ -2,7 +2,6 @@
 # Shape legend: N = batch, C = channels.
 
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, final
 
 import torch
@@ -10,13 +9,13 @@ from torch import Tensor
 
 from akid.core import seeding
 from akid.sensing.buffers import Buffers
+from akid.sensing.cores import few_cores
 from akid.sensing.joker_system import JokerSystem
 from akid.sensing.placing import Cut
 from akid.sensing.prepared import Pixels
 
 _BLOCK: Final = 2048
 _KEEP: Final = 4
-_VALUES_PER_CORE: Final = 500_000
 
 
 class Places(NamedTuple):
@@ -56,7 +55,7 @@ class Mover:
             indices: `(N,)` int64.
             output: `(N, C, height_px, width_px)`.
         """
-        with _few_cores(len(indices) * pixels.images[:1].numel()):
+        with few_cores(len(indices) * pixels.images[:1].numel()):
             cut = self._block(pixels, places, places.numbers.start // _BLOCK)
             out = self._empty(pixels, (len(indices), *cut.shape))
             for at, cut in self._parts(pixels, places):
@@ -100,18 +99,3 @@ class Mover:
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what was drawn: it is drawn again."""
         return {**self.__dict__, "_blocks": {}}
-
-
-@contextmanager
-def _few_cores(num_values: int) -> Iterator[None]:
-    """Let torch use no more of this thread's cores than pay for so many values.
-
-    A small batch is made sooner than several cores have met, and where other programs use them,
-    waiting for each other takes a hundred times as long as the work.
-    """
-    num_cores = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(num_cores, num_values // _VALUES_PER_CORE)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(num_cores)
