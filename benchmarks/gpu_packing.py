@@ -10,7 +10,7 @@ of the cluster is in neither. A thread reads the memory and the utilisation of t
 meanwhile; the peak that the trials logged stands beside it. Both sweeps have to come to the same
 metrics, or the report says by how much they differ.
 
-On a machine without a GPU `--logical` goes through all of it on the CPU, where packing gains nothing.
+On a machine without a GPU `--logical` goes through all of it on the CPU; its figures say nothing of GPUs.
 
 Run: python benchmarks/gpu_packing.py [--trials 8] [--share 0.125] [--epochs 20] [--logical]
      [--report benchmarks/reports]
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Self
 
 EXPERIMENT = """
-opt_paras_list = [{{"lr": 0.01 * (1 + n)}} for n in range({trials})]
+opt_paras_list = [{{"lr": 0.001 * (1 + n)}} for n in range({trials})]
 cpu_num_per_instance = {cpus}
 
 
