@@ -89,6 +89,7 @@ class Storm:
         self._mark = f"{MARK}={folder}"
         self._environment = {MARK: str(folder), "TMPDIR": str(self.temporary)}
         self._starts = 0
+        self._driver: subprocess.Popen | None = None
         (folder / "experiment.py").write_text(EXPERIMENT, encoding="utf-8")
 
     def start(self, *arguments: str) -> subprocess.Popen:
@@ -96,7 +97,7 @@ class Storm:
         self._starts += 1
         out, err = (self.folder / f"{name}{self._starts}.txt" for name in ("out", "err"))
         with out.open("w") as out_file, err.open("w") as err_file:
-            return subprocess.Popen(
+            self._driver = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "akid.sweep", "experiment.py", "--num-cpus", "2"),
                     *("--name", NAME, "--tracking-uri", self.uri, *arguments),
@@ -107,6 +108,12 @@ class Storm:
                 stderr=err_file,
                 start_new_session=True,
             )
+        return self._driver
+
+    def ends_well(self) -> None:
+        """Wait for the command that was started last."""
+        assert self._driver is not None
+        assert self._driver.wait(timeout=240) == 0, self.said()
 
     def said(self, start: int | None = None) -> str:
         """Return what a command printed to standard error; the last one unless its number says."""
@@ -293,9 +300,9 @@ def server_storm(server: Server, tmp_path: Path) -> Iterator[Storm]:
 
 @pytest.fixture(scope="session")
 def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
-    """Return the folder of an undisturbed sweep."""
+    """Return the folder of an undisturbed sweep, which goes on while the first storm rages."""
     place = Storm(tmp_path_factory.mktemp("calm"))
-    assert place.start().wait(timeout=240) == 0, place.said()
+    place.start()
     yield place
     place.end()
 

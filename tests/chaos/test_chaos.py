@@ -26,12 +26,13 @@ def weather(storm) -> None:
     deaths = storm.random.sample(DEATHS, 3)
     for number, death in enumerate(deaths, start=1):
         rage(storm, storm.start(), death, until=number * 5 + storm.random.randint(0, 2))
-    driver = storm.start("--json")
-    assert driver.wait(timeout=240) == 0, storm.said()
+    storm.start("--json")
+    storm.ends_well()
 
 
 def check(storm, calm, wait_until) -> None:
     """Compare everything with the undisturbed sweep."""
+    calm.ends_well()
     runs = storm.runs()
     statuses = {key: [run.info.status for run in found] for key, found in runs.items()}
     assert len(statuses) == N_TRIALS
@@ -63,6 +64,7 @@ def test_a_restarted_tracking_server_loses_nothing(server, server_storm, calm, w
     server.stop()
     server.start()
     server.wait()
-    assert server_storm.start().wait(timeout=240) == 0, server_storm.said()
+    server_storm.start()
+    server_storm.ends_well()
 
     check(server_storm, calm, wait_until)
