@@ -52,6 +52,7 @@ def tune_times(
 ) -> list[tuple[float, float]]:
     """Return begin and end of each trial of bare Tune."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     import logging
 
     import ray
