@@ -72,6 +72,13 @@ class MemoryTracker(Tracker):
             if run.status == "RUNNING"
         ]
 
+    def closed_sweeps(self) -> frozenset[str]:
+        return frozenset(
+            run_id
+            for run_id, run in self.runs.items()
+            if run.parent_id is None and run.status != "RUNNING"
+        )
+
     def has_run(self, run_id: str) -> bool:
         return run_id in self.runs
 

@@ -85,8 +85,10 @@ class TrackerContract:
         assert [found[i].tags["note"] for i in (sweep, trial)] == ["a", "b"]
         tracker.end_trial(trial, TrialEnd(status="KILLED"))
         assert [run.run_id for run in tracker.open_runs()] == [sweep]
+        assert tracker.closed_sweeps() == frozenset()
         tracker.end_sweep(sweep, status="KILLED", summary={}, ended_s=time.time())
         assert tracker.open_runs() == []
+        assert tracker.closed_sweeps() == {sweep}
 
     def test_what_is_told_twice_is_there_once(self) -> None:
         """A call that seemed to fail is made again, and may have been carried out."""

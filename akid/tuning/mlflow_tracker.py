@@ -95,6 +95,10 @@ class MlflowTracker(Tracker):
         running = self._search("attributes.status = 'RUNNING'")
         return [OpenRun(run_id=run.info.run_id, tags=run.data.tags) for run in running]
 
+    def closed_sweeps(self) -> frozenset[str]:
+        sweeps = self._search("tags.`akid.kind` = 'sweep'")
+        return frozenset(run.info.run_id for run in sweeps if run.info.status != "RUNNING")
+
     def has_run(self, run_id: str) -> bool:
         if self._experiment_id is None:
             return False

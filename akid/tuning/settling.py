@@ -116,8 +116,8 @@ def send(tracker: Tracker, spool: Spool) -> Sent:
     )
 
 
-def close_left_open(tracker: Tracker, *, is_alone: bool = False) -> None:
-    """Close the runs whose sweep is dead.
+def close_left_open(tracker: Tracker, *, is_alone: bool = False) -> int:
+    """Close the runs whose sweep is dead, and return how many these are.
 
     Args:
         tracker: The store.
@@ -127,13 +127,17 @@ def close_left_open(tracker: Tracker, *, is_alone: bool = False) -> None:
     Raises:
         TrackingError: If the store can't be used.
     """
-    for run in tracker.open_runs():
-        if provenance.may_be_alive(run.tags) and not (is_alone and run.is_trial):
-            continue
+    left = [
+        run
+        for run in tracker.open_runs()
+        if not provenance.may_be_alive(run.tags) or (is_alone and run.is_trial)
+    ]
+    for run in left:
         if run.is_trial:
             _close_trial(tracker, run)
         else:
             tracker.end_sweep(run.run_id, status=KILLED, summary={}, ended_s=time.time())
+    return len(left)
 
 
 def _settle_spool(tracker: Tracker, spool: Spool) -> None:

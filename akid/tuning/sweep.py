@@ -130,15 +130,17 @@ class Sweep:
             capacity = self._known_capacity(stack)
             earlier = MlflowTracker(self._uri, self.experiment.name, create=False)
             settling.settle(earlier, self._work_dir.local, uri=self._uri)
+            ended_sweeps = earlier.closed_sweeps()
             plan = self._plan(capacity)
             if not plan.to_run:
                 return _nothing_to_do(plan)
             tracker = MlflowTracker(self._uri, self.experiment.name)
             lock = stack.enter_context(self._lock(tracker))
-            settling.close_left_open(tracker, is_alone=True)
-            plan = self._plan(capacity)  # others may have trained since
-            if not plan.to_run:
-                return _nothing_to_do(plan)
+            n_closed = settling.close_left_open(tracker, is_alone=True)
+            if n_closed or tracker.closed_sweeps() != ended_sweeps:  # others have trained since
+                plan = self._plan(capacity)
+                if not plan.to_run:
+                    return _nothing_to_do(plan)
             stack.enter_context(ending.counted())
             cluster = stack.enter_context(self._connect(capacity))
             storage.check_shared(self._options.work_dir)

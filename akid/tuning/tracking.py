@@ -110,6 +110,10 @@ class Tracker(ABC):
         """Return the runs of the experiment that are not closed, sweeps' runs among them."""
 
     @abstractmethod
+    def closed_sweeps(self) -> frozenset[str]:
+        """Return the sweeps' runs of the experiment that are closed."""
+
+    @abstractmethod
     def has_run(self, run_id: str) -> bool:
         """Whether there is a run of this id."""
 

@@ -74,8 +74,7 @@ def test_runs_of_the_living_are_left_open(alive) -> None:
     sweep = tracker.start_sweep("sweep", tags=alive)
     start(tracker, sweep, 0, alive)
 
-    close_left_open(tracker)
-
+    assert close_left_open(tracker) == 0
     assert {run.status for run in tracker.runs.values()} == {"RUNNING"}
 
 
@@ -92,8 +91,7 @@ def test_runs_of_the_dead_are_closed_as_what_they_came_to(tmp_path, dead) -> Non
     other = start(tracker, sweep, 3, {**dead, FOLDER_TAG: str(tmp_path / "0")})
     nowhere = start(tracker, sweep, 4, dead)
 
-    close_left_open(tracker)
-
+    assert close_left_open(tracker) == 6
     statuses = {run_id: run.status for run_id, run in tracker.runs.items()}
     assert statuses == {
         sweep: "KILLED",
