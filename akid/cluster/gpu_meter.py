@@ -6,12 +6,13 @@ process's own where the driver tells it.
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, final
 
 from akid.cluster import nvml
+from akid.cluster.gpu_use import GpuUse
 
 _SAMPLE_EVERY_S: Final = 1.0  # NVML averages utilisation over up to a second
 
@@ -20,18 +21,28 @@ _SAMPLE_EVERY_S: Final = 1.0  # NVML averages utilisation over up to a second
 class _Readings:
     """What was read of one GPU."""
 
+    uuid: str
     handle: Any
     energy_at_start_mj: int | None
     energy_mj: int | None = None
     utilization_percent: list[int] = field(default_factory=list)
     peak_memory_bytes: int = 0
 
+    def use(self) -> GpuUse:
+        busy, energy_mj = self.utilization_percent, self.energy_mj
+        return GpuUse(
+            uuid=self.uuid,
+            peak_memory_bytes=float(self.peak_memory_bytes),
+            utilization_percent=sum(busy) / len(busy) if busy else None,
+            energy_joules=None if energy_mj is None else energy_mj / 1000,
+        )
+
 
 @final
 class GpuMeter:
     """Reads the GPUs with these UUIDs, once a second, inside of a `with` block.
 
-    A GPU or a quantity that can't be read is left out; without any, `metrics` is empty.
+    A GPU or a quantity that can't be read is left out; without any GPU, `uses` is empty.
 
     Args:
         uuids: The GPUs.
@@ -56,7 +67,9 @@ class GpuMeter:
             handle = self._read(self._nvml.nvmlDeviceGetHandleByUUID, uuid)
             if handle is not None:
                 energy = self._read(self._nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
-                self._readings.append(_Readings(handle=handle, energy_at_start_mj=energy))
+                self._readings.append(
+                    _Readings(uuid=uuid, handle=handle, energy_at_start_mj=energy)
+                )
         if self._readings:
             thread = threading.Thread(target=self._sample_on, name="GPU meter", daemon=True)
             self._stack.callback(thread.join)
@@ -68,19 +81,9 @@ class GpuMeter:
         self._sample()
         self._stack.close()
 
-    def metrics(self) -> Mapping[str, float]:
-        """Return what was read: utilisation in percent, energy in joules, peak memory in bytes."""
-        found: dict[str, float] = {}
-        used = [percent for reading in self._readings for percent in reading.utilization_percent]
-        if used:
-            found["gpu/utilization_percent"] = sum(used) / len(used)
-        energies = [r.energy_mj for r in self._readings if r.energy_mj is not None]
-        if energies:
-            found["gpu/energy_joules"] = sum(energies) / 1000
-        memory = sum(reading.peak_memory_bytes for reading in self._readings)
-        if memory:
-            found["gpu/peak_memory_bytes"] = float(memory)
-        return found
+    def uses(self) -> list[GpuUse]:
+        """Return what was read of each GPU."""
+        return [reading.use() for reading in self._readings]
 
     def _sample_on(self) -> None:
         while not self._is_over.wait(_SAMPLE_EVERY_S):

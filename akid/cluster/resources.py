@@ -22,6 +22,8 @@ class ResourceRequest:
             each worker.
         workers: How many workers practise together, a gang; 0 for a trial that practises in its
             own process.
+        most_workers: Of an elastic gang, how many workers it takes where there is room for them,
+            `workers` being the least; 0 for a gang that takes `workers`.
         demand: What its node has to have besides. Of a gang, each worker's node.
         together: Whether all workers of a gang have to lie on one machine.
     """
@@ -29,6 +31,7 @@ class ResourceRequest:
     cpus: float = 1.0
     gpus: float = 0.0
     workers: int = 0
+    most_workers: int = 0
     demand: Demand = NOTHING
     together: bool = False
 
@@ -36,6 +39,14 @@ class ResourceRequest:
     def threads(self) -> int:
         """How many threads a trial with these CPUs computes with: at least 1."""
         return max(1, math.floor(self.cpus))
+
+    def with_workers(self, number: int) -> "ResourceRequest":
+        """Return what a gang of that number needs.
+
+        >>> str(ResourceRequest(workers=1, most_workers=4).with_workers(2))
+        '2 x (1 CPU, 0 GPUs)'
+        """
+        return replace(self, workers=number, most_workers=0)
 
     @property
     def bundles(self) -> list[dict[str, float]]:
@@ -62,7 +73,8 @@ class ResourceRequest:
     def __str__(self) -> str:
         each = f"{_amount(self.cpus, 'CPU')}, {_amount(self.gpus, 'GPU')}"
         each += f", {self.demand}" if self.demand != NOTHING else ""
-        return f"{self.workers} x ({each})" if self.workers else each
+        most = f" to {self.most_workers}" if self.most_workers else ""
+        return f"{self.workers}{most} x ({each})" if self.workers else each
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

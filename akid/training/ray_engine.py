@@ -8,15 +8,17 @@ files and tells the kid here what happens; the hooks are called here.
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, final
+from typing import Any, Final, final
 
 import ray
 import torch
 from torch import Tensor
 
 from akid.cluster import connection
+from akid.cluster.resources import ResourceRequest
 from akid.core.block import Signal
 from akid.errors import ResourceError, SetupError
 from akid.sensing.sensor import FeedSensor
@@ -27,6 +29,10 @@ from akid.training.ray_group import START_LIMIT_S, WorkerGroup
 from akid.training.ray_performance import Performance
 from akid.training.single_engine import SingleEngine
 from akid.training.team import WorkerLostError
+
+_SETTLED_S: Final = 2.0
+"""How long Ray takes to tell what was given back."""
+_LOOK_EVERY_S: Final = 0.2
 
 
 @final
@@ -43,7 +49,9 @@ class DataParallelEngine(Engine):
 
     Args:
         name: The block's name.
-        num_gpu: The number of workers: each has a GPU, or a CPU where there are no GPUs.
+        num_gpu: The number of workers: each has a GPU, or a CPU where there are no GPUs. The least
+            and the greatest, such as `(1, 4)`, let as many practise as there is room for when
+            practice starts, or starts again after a worker died.
         gpu_num: The same by its other name.
         device: "cpu" for workers without GPUs where there are some. A `validate` outside of a
             practice is computed on the CPU of the calling process.
@@ -64,8 +72,8 @@ class DataParallelEngine(Engine):
         self,
         name: str | None = None,
         *,
-        num_gpu: int | None = None,
-        gpu_num: int | None = None,
+        num_gpu: int | Sequence[int] | None = None,
+        gpu_num: int | Sequence[int] | None = None,
         device: torch.device | str | None = None,
         cpu_num_per_worker: float = 1,
         max_restarts: int = 0,
@@ -80,7 +88,7 @@ class DataParallelEngine(Engine):
                 "Engine 'data_parallel': expected num_gpu or gpu_num, got both,"
                 f" num_gpu={num_gpu!r} and gpu_num={gpu_num!r}."
             )
-        self.num_workers = next((n for n in (num_gpu, gpu_num) if n is not None), 2)
+        self.span = _span(next((n for n in (num_gpu, gpu_num) if n is not None), 2))
         self.cpu_num_per_worker = cpu_num_per_worker
         self.max_restarts = max_restarts
         self.start_limit_s = start_limit_s
@@ -96,15 +104,11 @@ class DataParallelEngine(Engine):
         self._local = (SingleEngine(device="cpu", **self._options),)
 
     def _check_counts(self) -> None:
-        for argument, value, least in (
-            ("num_gpu", self.num_workers, 1),
-            ("max_restarts", self.max_restarts, 0),
-        ):
-            if type(value) is not int or value < least:
-                raise SetupError(
-                    f"Engine 'data_parallel': expected {argument} as an integer from {least},"
-                    f" got {argument}={value!r}."
-                )
+        if type(self.max_restarts) is not int or self.max_restarts < 0:
+            raise SetupError(
+                "Engine 'data_parallel': expected max_restarts as an integer from 0,"
+                f" got max_restarts={self.max_restarts!r}."
+            )
         for argument in ("cpu_num_per_worker", "start_limit_s"):
             if not getattr(self, argument) > 0:
                 raise SetupError(
@@ -122,17 +126,26 @@ class DataParallelEngine(Engine):
             Exception: Whatever a worker or a hook raised, as it is.
         """
         _check(kid)
-        with self._group() as group:
+        with self._cluster():
             for restarts_left in reversed(range(self.max_restarts + 1)):
-                performance = Performance(kid, self._options, group)
-                try:
-                    performance.run(resumes=resumes)
-                    break
-                except WorkerLostError as error:
-                    if not restarts_left:
-                        raise
-                    kid.log(f"starts again from the last checkpoint: {error}")
-                    resumes = resumes or performance.has_begun
+                with self._group() as group:
+                    performance = Performance(kid, self._options, group)
+                    try:
+                        performance.run(resumes=resumes)
+                        break
+                    except WorkerLostError as error:
+                        if not restarts_left:
+                            raise
+                        kid.log(f"starts again from the last checkpoint: {error}")
+                        resumes = resumes or performance.has_begun
+
+    @contextmanager
+    def _cluster(self) -> Iterator[None]:
+        """Be connected to a cluster, if only one that is started for this practice."""
+        most = math.ceil(self.span[1] * self.cpu_num_per_worker)
+        num_cpus = max(os.cpu_count() or 1, most)
+        with connection.connect(num_cpus=None if connection.is_connected() else num_cpus):
+            yield
 
     @contextmanager
     def _group(self) -> Iterator[WorkerGroup]:
@@ -140,38 +153,46 @@ class DataParallelEngine(Engine):
         if group is not None:
             yield self._checked(group)
             return
-        num_cpus = max(os.cpu_count() or 1, math.ceil(self.num_workers * self.cpu_num_per_worker))
-        with (
-            connection.connect(num_cpus=None if connection.is_connected() else num_cpus),
-            ray_group.gathered(
-                self.num_workers, self._resources(), start_limit_s=self.start_limit_s
-            ) as group,
-        ):
+        resources = self._resources()
+        number = self._number(resources)
+        with ray_group.gathered(number, resources, start_limit_s=self.start_limit_s) as group:
             yield group
 
     def _checked(self, group: WorkerGroup) -> WorkerGroup:
-        if group.num_workers != self.num_workers:
+        if not self.span[0] <= group.num_workers <= self.span[1]:
             raise SetupError(
                 f"Engine 'data_parallel': expected num_gpu={group.num_workers}, as there are so"
-                f" many workers at hand, got num_gpu={self.num_workers}."
+                f" many workers at hand, got num_gpu={_told(self.span)}."
             )
         return group
+
+    def _number(self, resources: Mapping[str, float]) -> int:
+        """Return for how many workers there is room now, or the least that there have to be."""
+        least, most = self.span
+        need = ResourceRequest(cpus=resources["CPU"], gpus=resources.get("GPU", 0.0))
+        deadline_s = time.monotonic() + _SETTLED_S
+        while least < most and (room := connection.free().slots(need)) < most:
+            if time.monotonic() >= deadline_s:
+                return max(least, room)
+            time.sleep(_LOOK_EVERY_S)
+        return most
 
     def _resources(self) -> dict[str, float]:
         """Return what each worker takes.
 
         Raises:
-            ResourceError: If the cluster has less than all of them need.
+            ResourceError: If the cluster has less than the least number of them need.
         """
         there = ray.cluster_resources()
+        least = self.span[0]
         resources = {"CPU": self.cpu_num_per_worker}
         if self.wants_gpus and torch.version.cuda is not None and there.get("GPU", 0) > 0:
             resources["GPU"] = 1
         for kind, number in resources.items():
-            if there.get(kind, 0) < number * self.num_workers:
+            if there.get(kind, 0) < number * least:
                 raise ResourceError(
                     f"Engine 'data_parallel': expected a cluster with {kind} ="
-                    f" {number * self.num_workers:g} for num_gpu={self.num_workers}, got one with"
+                    f" {number * least:g} for num_gpu={_told(self.span)}, got one with"
                     f" {kind} = {there.get(kind, 0):g}. Ask for fewer workers, or with"
                     " cpu_num_per_worker for less for each."
                 )
@@ -202,6 +223,25 @@ class DataParallelEngine(Engine):
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
         """Take over what `get_extra_state` gave."""
         self._local[0].set_extra_state(state)
+
+
+def _span(number: Any) -> tuple[int, int]:
+    """Return the least and the greatest number of workers.
+
+    Raises:
+        SetupError: If it is neither a number nor two.
+    """
+    ends = tuple(number) if isinstance(number, tuple | list) else (number, number)
+    if len(ends) != 2 or any(type(end) is not int for end in ends) or not 1 <= ends[0] <= ends[1]:
+        raise SetupError(
+            "Engine 'data_parallel': expected num_gpu as an integer from 1, or as the least and the"
+            f" greatest, such as (1, 4), got num_gpu={number!r}."
+        )
+    return ends
+
+
+def _told(span: tuple[int, int]) -> str:
+    return str(span[0]) if span[0] == span[1] else str(span)
 
 
 def _check(kid: Kid) -> None:

@@ -6,12 +6,14 @@ trials there are.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from akid.cluster.resources import ResourceRequest
+from akid.tuning.trial import Trial
 
 TRIAL_INDEX: Final = "akid_trial"
 """The key of Tune's `config` that holds the index of the planned trial."""
@@ -55,6 +57,23 @@ def placement(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     return tune.PlacementGroupFactory(
         need.bundles, strategy=strategy, bundle_label_selector=need.label_selectors
     )
+
+
+def need_of(attempt: TuneTrial) -> ResourceRequest:
+    """Return what an attempt was given."""
+    need: ResourceRequest = attempt.config[_NEED]
+    return need
+
+
+def trial_of(config: Mapping[str, Any], trials: Sequence[Trial]) -> Trial:
+    """Return the trial as it is tried: with the GPUs and the workers that the attempt was given.
+
+    Its threads stay as they were planned, as they decide the last bits of the numbers.
+    """
+    trial: Trial = trials[config[TRIAL_INDEX]]
+    need: ResourceRequest = config[_NEED]
+    given = replace(trial.request.with_workers(need.workers), gpus=need.gpus)
+    return replace(trial, request=given)
 
 
 def name_of(attempt: TuneTrial) -> str:

@@ -89,15 +89,12 @@ def _request(
     engine: dict[str, Any], request: ResourceRequest, *, gpus_are_given: bool
 ) -> ResourceRequest:
     number = next((engine[name] for name in _NUMBERS if name in engine), _NUM_WORKERS)
-    if type(number) is not int or number < 1:
-        raise TemplateError(
-            f"setup: expected num_gpu of engine {_ENGINE!r} as an integer from 1, got"
-            f" num_gpu={number!r}."
-        )
+    least, most = _span(number)
     on_cpus = str(engine.get("device", "cuda")) == "cpu" or request.gpus == 0
-    if not on_cpus and gpus_are_given and request.gpus != number:
+    if not on_cpus and gpus_are_given and (least < most or request.gpus != least):
         raise TemplateError(
-            f"setup: expected gpu_num_per_instance={number} with num_gpu={number} of engine"
+            f"setup: expected gpu_num_per_instance={'None' if least < most else least} with"
+            f" num_gpu={number} of engine"
             f" {_ENGINE!r}, a GPU for each worker (or 0 for CPUs, or None), got"
             f" gpu_num_per_instance={request.gpus:g}."
         )
@@ -105,5 +102,17 @@ def _request(
         request,
         cpus=engine.get("cpu_num_per_worker", request.cpus),
         gpus=0.0 if on_cpus else 1.0,
-        workers=number,
+        workers=least,
+        most_workers=most if least < most else 0,
     )
+
+
+def _span(number: Any) -> tuple[int, int]:
+    """Return the least and the greatest number of workers."""
+    ends = tuple(number) if isinstance(number, tuple | list) else (number, number)
+    if len(ends) != 2 or any(type(end) is not int for end in ends) or not 1 <= ends[0] <= ends[1]:
+        raise TemplateError(
+            f"setup: expected num_gpu of engine {_ENGINE!r} as an integer from 1, or as the least"
+            f" and the greatest, such as (1, 4), got num_gpu={number!r}."
+        )
+    return ends

@@ -6,11 +6,13 @@ memory itself, and its neighbours do not.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, Self, final
 
 from akid.cluster import machine
 from akid.cluster.gpu_meter import GpuMeter
+from akid.cluster.gpu_use import GpuUse
 
 CONTEXT_BYTES: Final = 640 * 2**20
 """What CUDA itself takes of a GPU in each process: 400 to 600 MiB, which PyTorch does not count."""
@@ -57,17 +59,18 @@ class GpuShare:
     def __exit__(self, *raised: object) -> None:
         self._meter.__exit__(*raised)
 
-    def metrics(self) -> Mapping[str, float]:
-        """Return what the trial took, as `gpu/*`; empty without a GPU.
+    def uses(self) -> list[GpuUse]:
+        """Return what this process took of each of its GPUs; empty without any.
 
         The peak of memory is the larger of the driver's count and PyTorch's: in a container the
         driver often does not know the process.
         """
-        found = dict(self._meter.metrics())
-        if self._is_cuda:
-            peak = max(float(_reserved_bytes()), found.get("gpu/peak_memory_bytes", 0.0))
-            found["gpu/peak_memory_bytes"] = peak
-        return found
+        found = {use.uuid: use for use in self._meter.uses()}
+        for uuid, reserved_bytes in _reserved_bytes() if self._is_cuda else ():
+            known = found.get(uuid, GpuUse(uuid=uuid))
+            peak_bytes = max(float(reserved_bytes), known.peak_memory_bytes)
+            found[uuid] = replace(known, peak_memory_bytes=peak_bytes)
+        return list(found.values())
 
 
 def _own_uuids() -> list[str]:
@@ -88,8 +91,10 @@ def _cap(share: float) -> bool:
     return True
 
 
-def _reserved_bytes() -> int:
-    """Return the most that PyTorch took of all GPUs of this process."""
+def _reserved_bytes() -> Iterator[tuple[str, int]]:
+    """Give the UUID of each GPU of this process, and the most that PyTorch took of it."""
     import torch
 
-    return sum(torch.cuda.max_memory_reserved(d) for d in range(torch.cuda.device_count()))
+    for device in range(torch.cuda.device_count()):
+        uuid = torch.cuda.get_device_properties(device).uuid
+        yield f"GPU-{uuid}", torch.cuda.max_memory_reserved(device)

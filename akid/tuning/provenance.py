@@ -6,7 +6,7 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +19,10 @@ from akid.tuning.owner import Owner
 VERSION: Final = "akid.version."
 """How the tags begin that say which version of what a run had."""
 
+WORKERS: Final = "akid.workers"
+"""The tag that says how many workers practise a trial together."""
+
+_GPU: Final = "akid.gpu."
 _VERSIONS: Final = ("akid", "torch", "ray", "mlflow", "numpy")
 _AROUND: Final = frozenset({"ray", "mlflow"})  # they start trials and note what came of them
 _MAX_DIFF_CHARS: Final = 1_000_000
@@ -74,9 +78,24 @@ def worker_tags() -> dict[str, str]:
     if isinstance(found, str):
         return known
     return known | {
-        "akid.gpu.names": ", ".join(gpu.name for gpu in found),
-        "akid.gpu.uuids": ", ".join(gpu.uuid for gpu in found),
+        f"{_GPU}names": ", ".join(gpu.name for gpu in found),
+        f"{_GPU}uuids": ", ".join(gpu.uuid for gpu in found),
         f"{VERSION}driver": found[0].driver,
+    }
+
+
+def joined(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return what the workers of a gang say as one: the GPUs of all, each host and version once.
+
+    >>> each = [{"akid.worker_host": "a", "akid.gpu.names": "NVIDIA H200"}] * 2
+    >>> joined(each)
+    {'akid.worker_host': 'a', 'akid.gpu.names': 'NVIDIA H200, NVIDIA H200'}
+    """
+    names = dict.fromkeys(name for each in tags for name in each)
+    said = {name: [each[name] for each in tags if name in each] for name in names}
+    return {
+        name: ", ".join(values if name.startswith(_GPU) else dict.fromkeys(values))
+        for name, values in said.items()
     }
 
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import ray
@@ -15,7 +16,8 @@ from ray.tune.search import Searcher
 
 from akid.cluster import connection
 from akid.cluster.resources import ClusterCapacity, ResourceRequest
-from akid.tuning.attempt import config_of, place_of
+from akid.tuning.attempt import config_of, need_of, place_of
+from akid.tuning.elastic import Elastic
 from akid.tuning.ending import Ending
 from akid.tuning.execute import Row
 from akid.tuning.failure import Failure, RetryPolicy, class_names, classify
@@ -118,6 +120,7 @@ class Stage:
         )
         self._unheard: deque[Event] = deque()
         self._due: deque[Start] = deque()
+        self._elastic = Elastic()
         self._attempts: dict[int, TuneTrial] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._stopping: set[tuple[int, int]] = set()
@@ -198,18 +201,46 @@ class Stage:
     def next_attempt(self) -> dict[str, Any] | str | None:
         """Return the next attempt as Tune's config; None if none is due, or that none comes."""
         self.tick()  # Tune asks, and does nothing else, while nothing runs
-        while self._due:
-            start = self._due.popleft()
-            if (start.index, start.attempt) in self._dropped:
+        now_s = time.monotonic()
+        sized = cache(partial(self._sized, now_s))
+        while self._due and self._is_dropped(self._due[0]):
+            self._due.popleft()
+        for start in self._due:
+            if self._is_dropped(start):
                 continue
-            return config_of(
-                start.index,
-                start.attempt,
-                name=self._trials[start.index].slug,
-                need=self._needs.of(start.index, alone=start.alone),
-                sources=self._folders.prepare(start),
-            )
+            need = sized(self._needs.of(start.index, alone=start.alone))
+            if need is not None:
+                self._due.remove(start)
+                self._elastic.hand_out(now_s)
+                return self._config(start, need)
         return Searcher.FINISHED if self._ledger.is_done else None
+
+    def _is_dropped(self, start: Start) -> bool:
+        return (start.index, start.attempt) in self._dropped
+
+    def _sized(self, now_s: float, need: ResourceRequest) -> ResourceRequest | None:
+        """Return a need with its number of workers; None while that can't be said."""
+        if not need.most_workers:
+            return need
+        counts = self._ledger.counts()
+        waiting = sum(not self._is_dropped(start) for start in self._due)
+        return self._elastic.sized(
+            need,
+            connection.free(),
+            connection.capacity(),
+            now_s,
+            n_running=counts.get(State.RUNNING, 0) + counts.get(State.STOPPING, 0),
+            n_starting=counts.get(State.STARTING, 0) - waiting,
+        )
+
+    def _config(self, start: Start, need: ResourceRequest) -> dict[str, Any]:
+        return config_of(
+            start.index,
+            start.attempt,
+            name=self._trials[start.index].slug,
+            need=need,
+            sources=self._folders.prepare(start),
+        )
 
     def begin(self, attempt: TuneTrial) -> None:
         """Note that an attempt has its actor."""
@@ -233,6 +264,7 @@ class Stage:
             self.tell(Reported(index=index, attempt=number))
         if "outcome" in result or "crash" in result:
             self._ended.add((index, number))
+            self._end_one(attempt, is_kept=bool(result.get("done")))
         if self._falls_behind(index, result["rows"]) and (index, number) not in self._ended:
             self.tell(FellBehind(index=index, attempt=number))
         if "outcome" in result:
@@ -251,6 +283,7 @@ class Stage:
         index, number = place_of(attempt)
         if (index, number) in self._ended:
             return
+        self._end_one(attempt, is_kept=False)
         if (index, number) in self._stopping:
             self._tell_stopped(index, number)
             return
@@ -260,6 +293,9 @@ class Stage:
             self._fail(index, number, Failure.MEMORY, f"{_MEMORY}\n{known}")
         else:
             self._fail(index, number, Failure.LOST, "\n".join([_LOST, *known.splitlines()[-1:]]))
+
+    def _end_one(self, attempt: TuneTrial, *, is_kept: bool) -> None:
+        self._elastic.end(need_of(attempt), time.monotonic(), is_kept=is_kept)
 
     def close(self) -> bool:
         """End what is left after Tune's end; return whether nothing was."""

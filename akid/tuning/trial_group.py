@@ -7,11 +7,13 @@ from typing import Final, final
 import ray
 from ray.exceptions import RayError
 
+from akid.cluster.gpu_use import GpuUse
 from akid.core import seeding
 from akid.training.ray_group import WorkerGroup
 from akid.training.ray_worker import GroupWorker, Place, Task
-from akid.tuning import output
+from akid.tuning import output, provenance
 from akid.tuning.execute import seed_globals
+from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
 from akid.tuning.train_runs import Process
 from akid.tuning.trial import Trial
@@ -28,11 +30,25 @@ class TrialGroupWorker(GroupWorker):
         super().__init__()
         self._state = ProcessState.take()
         self._served = 0
+        self._uses: list[GpuUse] = []
 
     def perform(self, task: Task, place: Place) -> None:
         seed_globals(seeding.derive(task.seed, "worker", place.rank))
-        with output.kept_in(Path(task.folder, OUTPUT_NAME.format(rank=place.rank))):
+        self._uses = []
+        with (
+            GpuShare(len(ray.get_runtime_context().get_accelerator_ids()["GPU"])) as share,
+            output.kept_in(Path(task.folder, OUTPUT_NAME.format(rank=place.rank))),
+        ):
             super().perform(task, place)
+        self._uses = share.uses()
+
+    def uses(self) -> list[GpuUse]:
+        """Return what the last trial took of this process's GPUs."""
+        return self._uses
+
+    def tags(self) -> dict[str, str]:
+        """Return where this process runs."""
+        return provenance.worker_tags()
 
     def clean(self) -> list[str]:
         """Undo what the last trial left behind; return what could not be undone."""
@@ -67,6 +83,18 @@ class TrialGroup:
     def at_hand(self) -> AbstractContextManager[None]:
         """Let the kid that practises in this thread use the workers."""
         return self._group.at_hand()
+
+    def uses(self) -> list[GpuUse]:
+        """Return what the last trial took of the workers' GPUs."""
+        return [use for uses in ray.get(self._group.call("uses")) for use in uses]
+
+    def tags(self) -> dict[str, str]:
+        """Return where the workers run, and how many they are; wait until they are there."""
+        number = {provenance.WORKERS: str(self._group.num_workers)}
+        try:
+            return {**provenance.joined(ray.get(self._group.call("tags"))), **number}
+        except RayError:  # the practice will say why
+            return {**provenance.worker_tags(), **number}
 
     def clean(self) -> list[str]:
         """Undo what a trial left behind in the workers; return what could not be undone."""

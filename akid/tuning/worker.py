@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import ray
 from ray import tune
 
+from akid.cluster.gpu_use import GpuUse, metrics_of
 from akid.cluster.object_folder import is_uri
 from akid.training.full_disk import is_full_disk
 from akid.tuning import output, provenance, trial_artifacts
-from akid.tuning.attempt import ATTEMPT, SOURCES, TRIAL_INDEX
+from akid.tuning.attempt import ATTEMPT, SOURCES, TRIAL_INDEX, trial_of
 from akid.tuning.execute import Row, ToldToStop, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
 from akid.tuning.gpu_share import GpuShare
@@ -50,7 +51,7 @@ class Outcome:
         final: The metrics of the last rows.
         best: The metrics of the best validation, with its `step`.
         test: The metrics of the best weights on the test split; empty where there is none.
-        usage: What it took of its GPUs, as `gpu/*`; empty without.
+        usage: What it took of its GPUs, a gang of all its workers', as `gpu/*`; empty without.
         duration_s: From loading the source to the last row.
         unsaved_checkpoints: How many checkpoints a full disk did not take.
     """
@@ -205,12 +206,15 @@ class _Performance:
                 final=dict(report.final),
                 best=dict(report.best),
                 test=dict(report.test),
-                usage=dict(share.metrics()),
+                usage=dict(metrics_of(self._uses(share))),
                 duration_s=time.perf_counter() - started_s,
                 unsaved_checkpoints=len(report.unsaved_steps),
             )
             self._rows.end(asdict(outcome))
         return outcome
+
+    def _uses(self, share: GpuShare) -> list[GpuUse]:
+        return share.uses() if self._group is None else self._group.uses()
 
     def _keep_script(self) -> None:
         file = self.log_dir / trial_artifacts.SCRIPT
@@ -271,7 +275,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._end: TrialCrash | None = None
         self._performance: _Performance | None = None
         self.reset_config(config)
-        self._group = _group(self._trials[self._index])
+        self._group = _group(self._trial)
         self._runs = TrainRuns(train_runs_of) if train_runs_of else None
         self._awaits_staff = False
 
@@ -282,6 +286,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._index: int = new_config[TRIAL_INDEX]
+        self._trial = trial_of(new_config, self._trials)
         self._attempt: int = new_config[ATTEMPT]
         self._sources: Sequence[str] = new_config[SOURCES]
         return True
@@ -291,7 +296,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             raise self._end
         _name_process(self._trials[self._index].label)
         if self._performance is None:
-            trial = self._trials[self._index]
+            trial = self._trial
             self._performance = _Performance(
                 trial,
                 self._places[self._index],
@@ -300,7 +305,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
                 is_to_stop=Summons(self._orders, self._index, self._attempt),
                 stall_s=self._stall_s,
             )
-            told: dict[str, Any] = {"place": provenance.worker_tags()}
+            told: dict[str, Any] = {"place": self._place()}
             self._list_begin(trial, self._performance.log_dir)
         else:
             told = {}
@@ -338,6 +343,9 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         else:
             self._runs.end(ABORTED if end.kind == STOPPED else ERRORED, end.message)
 
+    def _place(self) -> dict[str, str]:
+        return provenance.worker_tags() if self._group is None else self._group.tags()
+
     def _cleaned(self) -> TrialCrash | None:
         """Undo what the trial left behind; what can't be undone ends the process alone."""
         faults = self._state.restore(first=self._served == 0)
@@ -349,7 +357,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         return TrialCrash("unclean", message, "")
 
     def __repr__(self) -> str:
-        return f"akid trials, first {self._trials[self._index].label}"
+        return f"akid trials, first {self._trial.label}"
 
 
 def _name_process(label: str) -> None:

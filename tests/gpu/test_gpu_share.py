@@ -5,6 +5,8 @@ import multiprocessing
 import pytest
 import torch
 
+from akid.cluster import machine
+from akid.cluster.gpu_use import metrics_of
 from akid.tuning.gpu_share import GpuShare
 
 pytestmark = [
@@ -23,7 +25,8 @@ def _take(share: float, mebibytes: int, answers: multiprocessing.Queue) -> None:
             outcome = f"took {taken.numel() // _MIB}"
         except torch.cuda.OutOfMemoryError:
             outcome = "out of memory"
-    answers.put((outcome, dict(held.metrics())))
+    assert [use.uuid for use in held.uses()] == [gpu.uuid for gpu in machine.local_gpus()]
+    answers.put((outcome, dict(metrics_of(held.uses()))))
 
 
 def _in_a_process(share: float, mebibytes: int) -> tuple[str, dict[str, float]]:

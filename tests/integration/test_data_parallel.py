@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 import torch
 
 from akid.core.brain import Brain
 from akid.errors import ResourceError, SetupError
+from akid.layers.activation import ReLULayer
 from akid.layers.batch_normalization import BatchNormalizationLayer
 from akid.layers.dropout import DropoutLayer
 from akid.layers.inner_product import InnerProductLayer
@@ -60,6 +62,19 @@ class Fragile(BatchNormalizationLayer):
         return super().forward(inputs)
 
 
+class Witness(ReLULayer):
+    """Notes how many workers there are."""
+
+    folder = ""
+
+    def forward(self, inputs):
+        from torch import distributed
+
+        if distributed.is_initialized():
+            Path(self.folder, f"{distributed.get_world_size()}-workers").touch()
+        return super().forward(inputs)
+
+
 class Wrong(DropoutLayer):
     """Has a bug that shows in the second worker alone."""
 
@@ -71,7 +86,9 @@ class Wrong(DropoutLayer):
         return super().forward(inputs)
 
 
-def make(folder: Path, num_workers: int | None, *extra, batch: int = 35, **options) -> Kid:
+def make(
+    folder: Path, num_workers: int | tuple[int, int] | None, *extra, batch: int = 35, **options
+) -> Kid:
     """Return a kid whose epochs end with a batch of one sample."""
     source = DigitsFeedSource(name="Source", scale=True, num_train=141, num_val=101)
     sensor = FeedSensor(source, batch_size=batch, name="Sensor")
@@ -182,6 +199,23 @@ def test_a_worker_that_dies_is_replaced_from_the_last_checkpoint(
     steps = [row["step"] for row in kid.rows if "val_loss" in row]
     assert steps == [0, 3, 6, 9, 10]
     assert torch.isfinite(kid.brain["fragile/running_mean"]).all()
+
+
+def test_as_many_workers_practise_as_there_is_room_for(tmp_path: Path, pair: WorkerGroup) -> None:
+    """Beside the pair and what others hold there is room for two of four; they do what one does."""
+    witness = Witness(name="witness")
+    witness.folder = str(tmp_path)
+    single = make(tmp_path / "single", None, witness)
+    elastic = make(tmp_path / "elastic", (1, 4), witness)
+    held = ray.util.placement_group([{"CPU": 2 - 0.25 * (pair.num_workers + 2)}])
+    ray.get(held.ready())
+
+    single.practice()
+    elastic.practice()
+    ray.util.remove_placement_group(held)
+
+    assert [file.name for file in tmp_path.glob("*-workers")] == ["2-workers"]
+    assert distance(single, elastic) < 1e-6
 
 
 def test_another_number_of_workers_than_is_at_hand_is_refused(

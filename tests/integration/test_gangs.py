@@ -67,6 +67,7 @@ def test_gangs_and_single_trials_share_the_gpus_and_give_the_same(place, tmp_pat
     assert ran.code == 0, ran.err
     runs = place.runs()
     assert [run.info.status for run in runs] == ["FINISHED"] * 4
+    assert [run.data.tags.get("akid.workers") for run in runs] == [None, "2"] * 2
     losses = [run.data.metrics["val_loss"] for run in runs]
     assert losses == pytest.approx([losses[0]] * 4, abs=1e-6)
     assert "is tried again: lost" in ran.err

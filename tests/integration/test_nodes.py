@@ -5,8 +5,10 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,11 @@ head = {"num_cpus": 1, "num_gpus": 0, "include_dashboard": False, "dashboard_por
 cluster = Cluster(initialize_head=True, head_node_args=head)
 eu = {"resources": {"slot": 4, "accelerator_type:A100": 1}, "labels": {"region": "eu"}}
 cluster.add_node(num_cpus=4, num_gpus=2, **eu)
-cluster.add_node(num_cpus=4, num_gpus=1, labels={"region": "us"})
+us = cluster.add_node(num_cpus=4, num_gpus=1, labels={"region": "us"})
 print(cluster.address, flush=True)
-sys.stdin.read()
+if sys.stdin.readline() == "lose us\\n":
+    cluster.remove_node(us, allow_graceful=False)
+    sys.stdin.read()
 cluster.shutdown()
 """
 NOTE = """
@@ -33,19 +37,23 @@ from pathlib import Path
 
 import ray
 
-def note(rank):
+def note(rank, workers=0):
     seen = {
+        "workers": workers,
         "trial": {{ opt_paras["number"] }},
         "pid": os.getpid(),
         "devices": os.environ["CUDA_VISIBLE_DEVICES"],
         "region": ray.get_runtime_context().get_node_labels().get("region"),
     }
-    Path("SEEN", f"{seen['trial']}-{rank}").write_text(json.dumps(seen))
+    name = f"{seen['trial']}-{rank}"
+    new = Path("SEEN", f".{name}")
+    new.write_text(json.dumps(seen))
+    new.rename(Path("SEEN", name))  # a worker may be ended at any moment
 """
 MEET = """
 note(0)
 deadline_s = time.monotonic() + 60
-while len(list(Path("SEEN").iterdir())) < 4:
+while len(list(Path("SEEN").glob("[0-9]*"))) < 4:
     assert time.monotonic() < deadline_s, "the trials do not run at once"
     time.sleep(0.05)
 """
@@ -55,46 +63,63 @@ class InnerProductLayer(InnerProductLayer):
         from torch import distributed
 
         if distributed.is_initialized():
-            note(distributed.get_rank())
+            note(distributed.get_rank(), distributed.get_world_size())
+            time.sleep(PAUSE)
         return super().forward(inputs)
 """
 GANG = """
 from akid.training import engine
 
-kid.engine = engine.get({"name": "data_parallel", "num_gpu": 2})
+kid.engine = engine.get({"name": "data_parallel", "num_gpu": NUMBER})
 """
 
-Sweep = Callable[..., subprocess.CompletedProcess]
+
+class Nodes:
+    """A cluster of a node with two GPUs in region eu, and one with a GPU in region us."""
+
+    def __init__(self) -> None:
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        self.environment = {**os.environ, **token}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.address = self.process.stdout.readline().strip()
+
+    def sweep(self, place, *arguments: object) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "akid.sweep", *map(str, arguments)]
+        ran = subprocess.run(
+            [*command, "--address", self.address, "--tracking-uri", place.uri],
+            cwd=place.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        sys.stdout.write(ran.stdout)
+        sys.stderr.write(ran.stderr)
+        return ran
+
+    def lose_us(self) -> None:
+        """End the node in region us as a crash would."""
+        self.process.stdin.write("lose us\n")
+        self.process.stdin.flush()
 
 
 @pytest.fixture(scope="module")
-def sweep() -> Iterator[Sweep]:
-    """Return what sweeps on a node with two GPUs, and another with one."""
-    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", CLUSTER], env=environment, **pipes) as cluster:
-        address = cluster.stdout.readline().strip()
-
-        def run(place, *arguments: object) -> subprocess.CompletedProcess:
-            command = [sys.executable, "-m", "akid.sweep", *map(str, arguments)]
-            ran = subprocess.run(
-                [*command, "--address", address, "--tracking-uri", place.uri],
-                cwd=place.folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=180,
-                check=False,
-            )
-            sys.stdout.write(ran.stdout)
-            sys.stderr.write(ran.stderr)
-            return ran
-
+def nodes() -> Iterator[Nodes]:
+    """Return a cluster for all tests of this file; the last one loses a node."""
+    found = Nodes()
+    with found.process:
         try:
-            yield run
+            yield found
         finally:
-            cluster.stdin.close()
-            cluster.wait(60)
+            found.process.stdin.close()
+            found.process.wait(60)
 
 
 @pytest.fixture
@@ -106,14 +131,14 @@ def seen(tmp_path: Path) -> Path:
 
 
 def notes(seen: Path) -> list[dict]:
-    return [json.loads(file.read_text()) for file in sorted(seen.iterdir())]
+    return [json.loads(file.read_text()) for file in sorted(seen.glob("[0-9]*"))]
 
 
-def test_what_no_node_has_is_refused_before_the_start(sweep, place) -> None:
+def test_what_no_node_has_is_refused_before_the_start(nodes, place) -> None:
     """Need and stock stand side by side: a resource, a model of GPU and a label."""
     asked = ("--resources-per-trial", "slot=5", "--accelerator-type", "A100")
 
-    ran = sweep(place, place.empty(), *asked, "--label-selector", "region=eu", "--dry-run")
+    ran = nodes.sweep(place, place.empty(), *asked, "--label-selector", "region=eu", "--dry-run")
 
     assert ran.returncode == 3
     assert "trial 0: 1 CPU, 0 GPUs, an A100, 5 slot, region=eu" in ran.stderr
@@ -121,7 +146,7 @@ def test_what_no_node_has_is_refused_before_the_start(sweep, place) -> None:
     assert ": 4 CPUs, 1 GPU, region=us" in ran.stderr
 
 
-def test_shares_fill_the_gpus_of_the_nodes_that_are_asked_for(sweep, place, seen) -> None:
+def test_shares_fill_the_gpus_of_the_nodes_that_are_asked_for(nodes, place, seen) -> None:
     """Four trials at once on two GPUs: one has its own; a half and two quarters share the other."""
     shares = [1, 0.5, 0.25, 0.25]
     file = place.empty(
@@ -131,7 +156,7 @@ def test_shares_fill_the_gpus_of_the_nodes_that_are_asked_for(sweep, place, seen
         body=(NOTE + MEET).replace("SEEN", str(seen)),
     )
 
-    ran = sweep(place, file)
+    ran = nodes.sweep(place, file)
 
     assert ran.returncode == 0
     on_device = defaultdict(list)
@@ -142,7 +167,7 @@ def test_shares_fill_the_gpus_of_the_nodes_that_are_asked_for(sweep, place, seen
     assert sorted(on_device.values(), key=len) == [[1], [0.5, 0.25, 0.25]]
 
 
-def test_gangs_that_do_not_fit_together_take_turns_on_one_node(sweep, place, seen) -> None:
+def test_gangs_that_do_not_fit_together_take_turns_on_one_node(nodes, place, seen) -> None:
     """Two gangs of two on three GPUs: neither holds half of what the other waits for.
 
     Each lies on the node that has room for both workers, though another has a free GPU.
@@ -150,11 +175,11 @@ def test_gangs_that_do_not_fit_together_take_turns_on_one_node(sweep, place, see
     file = place.empty(
         "opt_paras_list = [{'number': n} for n in range(2)]\ngpu_num_per_instance = 2\n"
         "cpu_num_per_instance = 0.5",
-        body=NOTE.replace("SEEN", str(seen)) + WORKER,
-        after=GANG,
+        body=NOTE.replace("SEEN", str(seen)) + WORKER.replace("PAUSE", "0"),
+        after=GANG.replace("NUMBER", "2"),
     )
 
-    ran = sweep(place, file)
+    ran = nodes.sweep(place, file)
 
     assert ran.returncode == 0
     found = notes(seen)
@@ -162,3 +187,33 @@ def test_gangs_that_do_not_fit_together_take_turns_on_one_node(sweep, place, see
     assert {note["region"] for note in found} == {"eu"}
     for gang in (found[:2], found[2:]):
         assert sorted(note["devices"] for note in gang) == ["0", "1"]
+
+
+def test_a_gang_goes_on_with_as_many_workers_as_a_lost_node_leaves(nodes, place, seen) -> None:
+    """All three GPUs first, then what Ray has back of two; the numbers are those of one."""
+    file = place.empty(
+        "opt_paras_list = [{'number': 0}, {'number': 1}]\ncpu_num_per_instance = 0.5\n"
+        "gpu_num_per_instance = None",
+        body=NOTE.replace("SEEN", str(seen)) + WORKER.replace("PAUSE", "0.3"),
+        after='#% if opt_paras["number"]\n' + GANG.replace("NUMBER", "(1, 4)") + "\n#% endif",
+    )
+    short, long = "max_epoch=1, save_chk_point=False", "max_epoch=9, log_by_epoch=True"
+    file.write_text(file.read_text().replace(short, long))
+
+    def lose_a_node() -> None:
+        while len(notes(seen)) < 3:
+            time.sleep(0.1)
+        time.sleep(1)
+        nodes.lose_us()
+
+    threading.Thread(target=lose_a_node, daemon=True).start()
+    ran = nodes.sweep(place, file, "--max-concurrent", 1)
+
+    assert ran.returncode == 0
+    assert "is tried again: lost" in ran.stderr
+    chief, *_, lost = notes(seen)
+    assert lost["workers"] == 3
+    assert chief["workers"] in (1, 2)
+    single, gang = place.runs()
+    assert gang.data.metrics["val_loss"] == pytest.approx(single.data.metrics["val_loss"], abs=1e-6)
+    assert gang.data.tags["akid.workers"] == str(chief["workers"])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pynvml
 
 from akid.cluster.gpu_meter import GpuMeter
+from akid.cluster.gpu_use import GpuUse
 
 
 class Library:
@@ -42,11 +43,11 @@ def test_only_the_own_gpus_and_the_own_memory_count() -> None:
 
     with GpuMeter(["GPU-1", "GPU-2", "GPU-lost"], library) as meter:
         library.energy_mj += 5_000
-    assert meter.metrics() == {
-        "gpu/utilization_percent": 60.0,
-        "gpu/energy_joules": 5.0,
-        "gpu/peak_memory_bytes": 2.0 * 2**30,
-    }
+    first, second = meter.uses()
+    assert first == GpuUse(
+        uuid="GPU-1", utilization_percent=80.0, energy_joules=5.0, peak_memory_bytes=2.0**30
+    )
+    assert second == GpuUse(uuid="GPU-2", utilization_percent=40.0, peak_memory_bytes=2.0**30)
 
 
 def test_the_peak_stays_when_memory_is_given_back() -> None:
@@ -56,11 +57,11 @@ def test_the_peak_stays_when_memory_is_given_back() -> None:
     with GpuMeter(["GPU-1"], library) as meter:
         meter._sample()
         library.own_bytes = 1
-    assert meter.metrics()["gpu/peak_memory_bytes"] == 2**30
+    assert [use.peak_memory_bytes for use in meter.uses()] == [2**30]
 
 
 def test_without_gpus_there_is_nothing() -> None:
     """And no thread, and no library."""
     with GpuMeter([]) as meter:
         pass
-    assert meter.metrics() == {}
+    assert meter.uses() == []

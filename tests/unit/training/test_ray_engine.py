@@ -11,16 +11,19 @@ from akid.training import engine
 @pytest.mark.parametrize("name", ["num_gpu", "gpu_num"])
 def test_the_number_has_two_names(name: str) -> None:
     """Both of the documented ones work; two workers are the default."""
-    assert engine.get({"name": "data_parallel", name: 3}).num_workers == 3
-    assert engine.get("data_parallel").num_workers == 2
+    assert engine.get({"name": "data_parallel", name: 3}).span == (3, 3)
+    assert engine.get("data_parallel").span == (2, 2)
+    assert engine.get({"name": "data_parallel", name: (1, 4)}).span == (1, 4)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
         ({"num_gpu": 2, "gpu_num": 2}, "expected num_gpu or gpu_num, got both"),
-        ({"num_gpu": 0}, "num_gpu as an integer from 1, got num_gpu=0"),
-        ({"num_gpu": 1.5}, "num_gpu as an integer from 1, got num_gpu=1.5"),
+        ({"num_gpu": 0}, "num_gpu as an integer from 1, or .* got num_gpu=0"),
+        ({"num_gpu": 1.5}, "num_gpu as an integer from 1, or .* got num_gpu=1.5"),
+        ({"num_gpu": (4, 1)}, r"such as \(1, 4\), got num_gpu=\(4, 1\)"),
+        ({"num_gpu": (0, 1)}, r"got num_gpu=\(0, 1\)"),
         ({"max_restarts": -1}, "max_restarts as an integer from 0"),
         ({"cpu_num_per_worker": 0}, "cpu_num_per_worker above 0"),
         ({"start_limit_s": 0}, "start_limit_s above 0, got start_limit_s=0"),

@@ -39,6 +39,16 @@ def test_each_worker_has_a_gpu_or_none_has(gpus: float, given: bool, each: float
     assert of(DICT, gpus=gpus, given=given) == ResourceRequest(cpus=1, gpus=each, workers=3)
 
 
+def test_a_gang_may_take_any_number_between_two() -> None:
+    """Where there is room for the least it is possible; two equal numbers are one."""
+    elastic = of(DICT.replace("3", "(1, 4)"), gpus=1, given=False)
+
+    assert elastic == ResourceRequest(cpus=1, gpus=1, workers=1, most_workers=4)
+    assert str(elastic) == "1 to 4 x (1 CPU, 1 GPU)"
+    assert ClusterCapacity(nodes=(Node(cpus=1, gpus=1),)).holds(elastic)
+    assert of(DICT.replace("3", "[2, 2]")) == ResourceRequest(cpus=1, workers=2)
+
+
 def test_options_of_the_engine_say_what_a_worker_takes() -> None:
     """It may keep to CPUs, and take a share of one."""
     source = DICT.replace("3", '3, "device": "cpu", "cpu_num_per_worker": 0.5')
@@ -52,7 +62,10 @@ def test_options_of_the_engine_say_what_a_worker_takes() -> None:
         (DICT, 2, "expected gpu_num_per_instance=3 .* got gpu_num_per_instance=2"),
         (DICT, 0.5, "got gpu_num_per_instance=0.5"),
         (DICT.replace("3", "n"), 0, "num_gpu of engine 'data_parallel' as a literal, .* num_gpu=n"),
-        (DICT.replace("3", "0"), 0, "an integer from 1, got num_gpu=0"),
+        (DICT.replace("3", "0"), 0, "an integer from 1, or .* got num_gpu=0"),
+        (DICT.replace("3", "(4, 1)"), 0, r"such as \(1, 4\), got num_gpu=\(4, 1\)"),
+        (DICT.replace("3", "(1, 2, 3)"), 0, r"got num_gpu=\(1, 2, 3\)"),
+        (DICT.replace("3", "(1, 4)"), 4, "expected gpu_num_per_instance=None with num_gpu"),
         (DICT + DICT.replace("3", "2"), 0, "always alike"),
     ],
 )

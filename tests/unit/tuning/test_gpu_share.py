@@ -42,4 +42,4 @@ def test_logical_gpus_cap_and_tell_nothing(share: float) -> None:
     """A trial that was given a GPU which is only counted goes on as it is."""
     with GpuShare(share) as held:
         pass
-    assert held.metrics() == {}
+    assert held.uses() == []
