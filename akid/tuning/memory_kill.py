@@ -31,15 +31,19 @@ class MemoryKilledError(RayActorError):  # type: ignore[misc]  # Ray has no type
 
 
 @contextmanager
-def taken_for_an_actors_death() -> Iterator[None]:
+def taken_for_an_actors_death(hear: Callable[[Any, Exception], None]) -> Iterator[None]:
     """Let Tune see the end of one trial only.
+
+    Args:
+        hear: Told of each actor of Tune's whose work fails, and of the error, before Tune is: what
+            Tune knows of it can only be read when it has copied a file.
 
     Yields:
         None.
     """
     kept = {name: getattr(RayActorManager, name) for name in _WHOSE}
     for name, method in kept.items():
-        setattr(RayActorManager, name, _translating(method, _WHOSE[name]))
+        setattr(RayActorManager, name, _translating(method, _WHOSE[name], hear))
     try:
         yield
     finally:
@@ -47,10 +51,14 @@ def taken_for_an_actors_death() -> Iterator[None]:
             setattr(RayActorManager, name, method)
 
 
-def _translating(method: Callable[..., None], whose: str) -> Callable[..., None]:
+def _translating(
+    method: Callable[..., None], whose: str, hear: Callable[[Any, Exception], None]
+) -> Callable[..., None]:
     def failed(manager: RayActorManager, *, exception: Exception, **named: Any) -> None:
         if isinstance(exception, OutOfMemoryError):
             exception = MemoryKilledError(str(exception))
-        method(manager, named[whose], exception)
+        subject = named[whose]
+        hear(getattr(subject, "_tracked_actor", subject), exception)
+        method(manager, subject, exception)
 
     return failed

@@ -99,7 +99,7 @@ def run_trials(
         )
         worker = tune.with_resources(worker, placement)
         try:
-            with taken_for_an_actors_death(), _quick_turns():
+            with taken_for_an_actors_death(stage.hear_of_error), _quick_turns():
                 _tuner(stage, worker, name=name, folder=folder).fit()
         except KeyboardInterrupt:
             stage.tell(Interrupted())

@@ -123,6 +123,7 @@ class Stage:
         self._elastic = Elastic()
         self._attempts: dict[int, TuneTrial] = {}
         self._outcomes: dict[int, Outcome] = {}
+        self._errors: dict[tuple[int, int], Exception] = {}
         self._stopping: set[tuple[int, int]] = set()
         self._ended: set[tuple[int, int]] = set()
         self._dropped: set[tuple[int, int]] = set()
@@ -278,21 +279,26 @@ class Stage:
             error = crash.traceback_text or crash.message
             self._fail(index, number, Failure(crash.kind), error)
 
+    def hear_of_error(self, actor: Any, error: Exception) -> None:
+        """Note why an actor's work failed; `lose` comes after it."""
+        attempt = self._controller._actor_to_trial.get(actor)  # noqa: SLF001 (Tune tells it nowhere else)
+        if attempt is not None:
+            self._errors[place_of(attempt)] = error
+
     def lose(self, attempt: TuneTrial) -> None:
         """Note that an attempt's process is gone; one that could speak has told of its end."""
         index, number = place_of(attempt)
+        error = self._errors.pop((index, number), None)
         if (index, number) in self._ended:
             return
         self._end_one(attempt, is_kept=False)
         if (index, number) in self._stopping:
             self._tell_stopped(index, number)
             return
-        error = attempt.get_pickled_error()
-        known = str(error).strip() if error is not None else ""
         if classify(class_names(error)) is Failure.MEMORY:
-            self._fail(index, number, Failure.MEMORY, f"{_MEMORY}\n{known}")
-        else:
-            self._fail(index, number, Failure.LOST, "\n".join([_LOST, *known.splitlines()[-1:]]))
+            self._fail(index, number, Failure.MEMORY, f"{error}\n{_MEMORY}")
+        else:  # what Ray says is advice of any kind
+            self._fail(index, number, Failure.LOST, _LOST)
 
     def _end_one(self, attempt: TuneTrial, *, is_kept: bool) -> None:
         self._elastic.end(need_of(attempt), time.monotonic(), is_kept=is_kept)
@@ -316,9 +322,7 @@ class Stage:
     def _fail(self, index: int, number: int, failure: Failure, error: str) -> None:
         self.tell(Failed(index=index, attempt=number, failure=failure, error=error))
         if not self._ledger.is_done and self._ledger.state(index) == "retrying":
-            lines = error.strip().splitlines()
-            said = lines[0] if failure is Failure.LOST or lines[0] == _MEMORY else lines[-1]
-            self._listener.on_retry(index, f"{failure}, {said}")
+            self._listener.on_retry(index, f"{failure}, {error.strip().splitlines()[-1]}")
 
     def _tell_stopped(self, index: int, number: int) -> None:
         before = self._ledger.state(index)

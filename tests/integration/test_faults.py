@@ -87,7 +87,7 @@ def test_ray_keeps_off_standard_output(swept) -> None:
     for text in (swept.ran.out, swept.ran.err):
         assert "raylet" not in text
         assert "worker died" not in text.lower()
-    assert "case=os._exit is tried again: lost, its process ended" in swept.ran.err
+    assert "case=os._exit lr=0.1 is tried again: lost, its process ended" in swept.ran.err
 
 
 def test_the_next_sweep_runs_only_what_failed(swept, shared_place) -> None:

@@ -366,6 +366,16 @@ def test_once_alone_always_alone() -> None:
     assert clerk.tell(Tick(), after_s=4) == [Start(index=0, attempt=3, resume=True, alone=True)]
 
 
+def test_each_kind_of_failure_has_its_own_retries() -> None:
+    """What one kind has used up is not taken from another."""
+    clerk = Clerk(memory=1, lost=1)
+    clerk.fail(Failure.MEMORY)
+    clerk.tell(Tick(), after_s=2)
+
+    assert clerk.fail(Failure.LOST, attempt=2) == []
+    assert clerk.ledger.state(0) is State.RETRYING
+
+
 def test_a_bug_is_tried_again_from_the_begin() -> None:
     """What led to it may be in the checkpoint."""
     clerk = Clerk(bug=1)
