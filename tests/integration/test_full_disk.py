@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 FILL = """
 def fill(kid):
     if kid.step != 4:
@@ -35,9 +37,12 @@ def test_trials_outlive_a_full_disk(place) -> None:
     words = ["-m", "akid.sweep", file, "--tracking-uri", place.uri, "--work-dir", small]
     command = [sys.executable, *map(str, words), "--num-cpus", "1", "--num-gpus", "0"]
     mount = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
+    inside = ["unshare", "--mount", "bash", "-c", mount, "bash", str(small)]
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
 
     ran = subprocess.run(
-        ["unshare", "--mount", "bash", "-c", mount, "bash", str(small), *command],
+        [*inside, *command],
         cwd=place.folder,
         env=os.environ,
         capture_output=True,

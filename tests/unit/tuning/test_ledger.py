@@ -376,6 +376,61 @@ def test_each_kind_of_failure_has_its_own_retries() -> None:
     assert clerk.ledger.state(0) is State.RETRYING
 
 
+def test_an_attempt_that_was_stopped_says_nothing_of_the_next() -> None:
+    """What ends the second one is its own failure."""
+    clerk = Clerk(stall_s=10)
+    clerk.tell(Reported(index=0, attempt=1))
+    clerk.tell(Tick(), after_s=10)
+    clerk.tell(Stopped(index=0, attempt=1))
+    clerk.tell(Tick(), after_s=2)
+
+    assert clerk.fail(Failure.BUG, attempt=2) == [
+        Close(index=0, status="FAILED", reason="bug", error="E: bug")
+    ]
+
+
+def test_time_that_is_waited_for_room_is_not_the_trials() -> None:
+    """Also where the attempt ends before it has begun."""
+    clerk = Clerk(max_seconds=100)
+    clerk.tell(Tick(), after_s=90)
+    clerk.fail(Failure.LOST)
+    clerk.tell(Tick(), after_s=2)
+    clerk.tell(Started(index=0, attempt=2))
+
+    assert clerk.tell(Tick(), after_s=50) == []
+
+
+def test_an_attempt_that_ends_unasked_is_lost() -> None:
+    """It is tried again."""
+    clerk = Clerk(lost=1)
+    clerk.tell(Started(index=0, attempt=1))
+
+    assert clerk.tell(Stopped(index=0, attempt=1)) == []
+    assert clerk.ledger.state(0) is State.RETRYING
+
+
+def test_time_never_goes_back() -> None:
+    """A clock that does takes no trial for stalled."""
+    clerk = Clerk(stall_s=10)
+    clerk.tell(Reported(index=0, attempt=1), after_s=8)
+    clerk.tell(Reported(index=0, attempt=1), after_s=4)
+    clerk.tell(Reported(index=0, attempt=1), after_s=-10)
+
+    assert clerk.tell(Tick(), after_s=17) == []
+
+
+def test_a_failure_without_words_keeps_those_of_an_earlier_one() -> None:
+    """They are the best that is known."""
+    clerk = Clerk(bug=1, lost=0)
+    clerk.fail(Failure.BUG)
+    clerk.tell(Tick(), after_s=2)
+
+    (closed,) = clerk.tell(Failed(index=0, attempt=2, failure=Failure.LOST))
+
+    assert isinstance(closed, Close)
+    assert (closed.reason, closed.error) == ("lost", "E: bug")
+
+
 def test_a_bug_is_tried_again_from_the_begin() -> None:
     """What led to it may be in the checkpoint."""
     clerk = Clerk(bug=1)
