@@ -196,8 +196,12 @@ class Stage:
 
     def _n_processes(self) -> int:
         """Return how many processes have their resources, whether they are up or not."""
-        manager = getattr(self._controller, "_actor_manager", None)
+        manager = self._actor_manager()
         return 0 if manager is None else int(manager.num_live_actors)
+
+    def _actor_manager(self) -> Any:
+        """Return what starts and ends Tune's actors; None before the first attempt."""
+        return getattr(self._controller, "_actor_manager", None)
 
     def next_attempt(self) -> dict[str, Any] | str | None:
         """Return the next attempt as Tune's config; None if none is due, or that none comes."""
@@ -214,7 +218,11 @@ class Stage:
                 self._due.remove(start)
                 self._elastic.hand_out(now_s)
                 return self._config(start, need)
-        return Searcher.FINISHED if self._ledger.is_done else None
+        if self._ledger.is_done:
+            return str(Searcher.FINISHED)
+        if not self._n_running() and not self._n_handed_out():
+            self._let_tune_hear()
+        return None
 
     def _is_dropped(self, start: Start) -> bool:
         return (start.index, start.attempt) in self._dropped
@@ -223,16 +231,32 @@ class Stage:
         """Return a need with its number of workers; None while that can't be said."""
         if not need.most_workers:
             return need
-        counts = self._ledger.counts()
-        waiting = sum(not self._is_dropped(start) for start in self._due)
         return self._elastic.sized(
             need,
             connection.free(),
             connection.capacity(),
             now_s,
-            n_running=counts.get(State.RUNNING, 0) + counts.get(State.STOPPING, 0),
-            n_starting=counts.get(State.STARTING, 0) - waiting,
+            n_running=self._n_running(),
+            n_starting=self._n_handed_out(),
         )
+
+    def _n_running(self) -> int:
+        counts = self._ledger.counts()
+        return counts.get(State.RUNNING, 0) + counts.get(State.STOPPING, 0)
+
+    def _n_handed_out(self) -> int:
+        """Return how many attempts Tune has that do not run yet."""
+        waiting = sum(not self._is_dropped(start) for start in self._due)
+        return self._ledger.counts().get(State.STARTING, 0) - waiting
+
+    def _let_tune_hear(self) -> None:
+        """Let Tune hear of processes that have ended, and give back what they held.
+
+        While it has no attempt it only asks for one, and does nothing else.
+        """
+        manager = self._actor_manager()
+        while manager is not None and manager.next(timeout=0.1):
+            pass
 
     def _config(self, start: Start, need: ResourceRequest) -> dict[str, Any]:
         return config_of(

@@ -190,7 +190,7 @@ def test_gangs_that_do_not_fit_together_take_turns_on_one_node(nodes, place, see
 
 
 def test_a_gang_goes_on_with_as_many_workers_as_a_lost_node_leaves(nodes, place, seen) -> None:
-    """All three GPUs first, then what Ray has back of two; the numbers are those of one."""
+    """All three GPUs first, then the two that are left; the numbers are those of one."""
     file = place.empty(
         "opt_paras_list = [{'number': 0}, {'number': 1}]\ncpu_num_per_instance = 0.5\n"
         "gpu_num_per_instance = None",
@@ -213,7 +213,7 @@ def test_a_gang_goes_on_with_as_many_workers_as_a_lost_node_leaves(nodes, place,
     assert "is tried again: lost" in ran.stderr
     chief, *_, lost = notes(seen)
     assert lost["workers"] == 3
-    assert chief["workers"] in (1, 2)
+    assert chief["workers"] == 2
     single, gang = place.runs()
     assert gang.data.metrics["val_loss"] == pytest.approx(single.data.metrics["val_loss"], abs=1e-6)
     assert gang.data.tags["akid.workers"] == str(chief["workers"])

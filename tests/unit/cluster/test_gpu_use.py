@@ -2,7 +2,7 @@
 
 from akid.cluster.gpu_use import GpuUse, metrics_of
 
-# What NVML said of two workers' GPUs, recorded for 30 s.
+# What NVML said of two workers' GPUs, as its answers would be over 30 s.
 FIRST = GpuUse(
     uuid="GPU-1", peak_memory_bytes=3.0e9, utilization_percent=91.5, energy_joules=9102.7
 )
