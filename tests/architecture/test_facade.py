@@ -12,6 +12,18 @@ def test_every_public_name_is_there() -> None:
     assert missing == []
 
 
+def test_the_documented_names_are_there() -> None:
+    """What the first documentation's programs import from akid, or use without saying whence."""
+    names = {
+        "AKID_DATA_PATH", "Brain", "ConvolutionLayer", "CropJoker", "FeedSensor", "FlipJoker",
+        "InnerProductLayer", "IntegratedSensor", "Kid", "LearningRateScheme", "MNISTFeedSource",
+        "MomentumKongFu", "Observer", "PaddingLayer", "PoolingLayer", "ReLULayer",
+        "SoftmaxWithLossLayer", "cnn_block", "tune",
+    }  # fmt: skip
+
+    assert names <= set(akid.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """The error lists what there is."""
     with pytest.raises(AttributeError, match="Brain"):

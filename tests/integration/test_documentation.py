@@ -1,14 +1,20 @@
-"""What stands in the README and in the experiments does what it says."""
+"""What the README, the tutorial, the experiments and the first documentation say, works."""
 
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
+import akid
+from akid.models.brains import OneLayerBrain
+from akid.sensing.source import Arrays, InMemoryFeedSource, SupervisedSource
 from akid.sweep import main
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +92,54 @@ def test_the_kid_of_the_readme_practises(real_data: Callable[[str], Path], tmp_p
     )
 
     assert float(done.stdout.splitlines()[-1]) > 0.9
+
+
+class Judged(SupervisedSource, InMemoryFeedSource):
+    """Vectors with a class and a mark each."""
+
+    def _load(self) -> Mapping[str, Arrays]:
+        data = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+        return {"train": (data, np.arange(60) % 3, data.sum(1, keepdims=True))}
+
+
+def test_a_brain_is_set_up_with_what_a_sensor_gives() -> None:
+    """The first documentation's sensor with its jokers, and its brain of one layer."""
+    source = akid.SyntheticFeedSource((32, 32, 3), num_train=256, num_val=64)
+    sensor = akid.IntegratedSensor(source_in=source, batch_size=128, name="data")
+    sensor.attach(akid.FlipJoker(flip_left_right=True, name="left_right_flip"))
+    sensor.attach(akid.PaddingLayer(padding=[4, 4]))
+    sensor.attach(akid.CropJoker(height=32, width=32, name="crop"))
+    sensor.setup()
+    brain = OneLayerBrain(name="brain")
+    given = [sensor.data(), sensor.labels()]
+
+    brain.setup(given)
+    loss = brain(given)
+
+    assert given[0].shape == (128, 3, 32, 32)
+    scores = brain.get_layer_by_name("ip1").data
+    torch.testing.assert_close(loss, functional.cross_entropy(scores, given[1]))
+
+
+def test_a_list_of_labels_extends_what_a_brain_is_given() -> None:
+    """As the first documentation does where `labels()` is a list; each loss reads its own."""
+    sensor = akid.FeedSensor(source_in=Judged(num_train=60, num_val=0), batch_size=20)
+    brain = akid.Brain(name="brain")
+    brain.attach(akid.InnerProductLayer(out_channel_num=3, name="ip1"))
+    ends = [{"name": "ip1"}, {"name": "system_in", "idxs": [1]}]
+    brain.attach(akid.SoftmaxWithLossLayer(class_num=3, inputs=ends, name="loss1"))
+    brain.attach(akid.InnerProductLayer(out_channel_num=1, name="ip2", inputs=ends[:1]))
+    ends = [{"name": "ip2"}, {"name": "system_in", "idxs": [2]}]
+    brain.attach(akid.MSELossLayer(inputs=ends, name="loss2"))
+
+    given = [sensor.data()]
+    given.extend(sensor.labels())
+    brain.setup(given)
+    brain(given)
+
+    scores, marks = (brain.get_layer_by_name(name).data for name in ("ip1", "ip2"))
+    expected = functional.cross_entropy(scores, given[1]) + ((marks - given[2]) ** 2).mean()
+    torch.testing.assert_close(brain.data_loss, expected)
 
 
 @pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.parent.name)

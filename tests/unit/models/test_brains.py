@@ -1,11 +1,25 @@
 import copy
 import pickle
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 import torch
 
+from akid import models
 from akid.core import seeding
+from akid.core.brain import Brain
 from akid.core.export import export, load
+from akid.layers.activation import ReLULayer
+from akid.layers.batch_normalization import BatchNormalizationLayer
+from akid.layers.collapse_out import CollapseOutLayer
+from akid.layers.convolution import ConvolutionLayer
+from akid.layers.dropout import DropoutLayer
+from akid.layers.inner_product import InnerProductLayer
+from akid.layers.loss import SoftmaxWithLossLayer
+from akid.layers.merge import MergeLayer
+from akid.layers.normalization import LRNLayer
+from akid.layers.pooling import GlobalPoolingLayer, MaxPoolingLayer, PoolingLayer
 from akid.models import brains
 
 SMALL = [
@@ -28,9 +42,65 @@ def set_up(kind, options, inputs, seed=0):
 
 
 def test_the_catalogue_lists_every_brain() -> None:
-    """Each name of the catalogue is a brain, and is set up by default arguments."""
-    assert sorted(brains.__all__) == brains.__all__
-    assert all(issubclass(getattr(brains, name), brains.LeNet.__base__) for name in brains.__all__)
+    """All brains of the room are in it, and each can be made without arguments."""
+    modules = [
+        import_module(f"akid.models.{module.name}") for module in iter_modules(models.__path__)
+    ]
+    known = {
+        name
+        for module in modules
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, Brain) and kind is not Brain
+    }
+
+    assert brains.__all__ == sorted(known)
+    assert all(getattr(brains, name)().blocks for name in known)
+
+
+KINDS = {
+    ConvolutionLayer: "C", InnerProductLayer: "I", BatchNormalizationLayer: "B", ReLULayer: "R",
+    CollapseOutLayer: "O", LRNLayer: "N", MaxPoolingLayer: "P", PoolingLayer: "P",
+    GlobalPoolingLayer: "G", DropoutLayer: "D", MergeLayer: "+", SoftmaxWithLossLayer: "L",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("brain", "layers", "keep_probs"),
+    [
+        (brains.OneLayerBrain(), "CRP IL", []),
+        (brains.LeNet(), "CRP CRP IR IL", []),
+        (brains.MnistTfTutorialNet(), "CRP CRP IRD IL", [0.5]),
+        (brains.CifarAlexNet(), "CRPN CRNP IR I IL", []),
+        (brains.AlexNet(), "CRP CRP CR CR CRP DIR DIR IL", [0.5, 0.5]),
+        (
+            brains.VGGNet(),
+            "CBRD CBR P CBRD CBR P CBRD CBRD CBR P CBRD CBRD CBR P D IBRD IBL",
+            [0.7, 0.6, 0.6, 0.6, 0.6, 0.6, 0.5, 0.5],
+        ),
+        (brains.CifarMaxoutNet(), "D CPOD CPOD CPOD IOD IL", [0.8, 0.5, 0.5, 0.5, 0.5]),
+        (brains.MnistMaxoutNet(), "D CPBOD CPBOD CPBOD IL", [0.8, 0.5, 0.5, 0.5]),
+        (
+            brains.CifarResNet(depth=10, width=1, dropout_prob=0.3),
+            "C BRCBRDC+ BRCBRDCC+ BRCBRDCC+ BRG IL",
+            [0.7] * 3,
+        ),
+        (
+            brains.ImagenetResNet(depth=18),
+            "CBRP CBRCB+R CBRCB+R CBRCBCB+R CBRCB+R CBRCBCB+R CBRCB+R CBRCBCB+R CBRCB+R G IL",
+            [],
+        ),
+        (brains.AllConvNet(), "D CRCRCRD CRCRCRD CR CR CGL", [0.8, 0.5, 0.5]),
+        (brains.PatriceNet(), "IR IL", []),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Brain) else "",
+)
+def test_the_layers_are_those_of_the_recipe(brain, layers: str, keep_probs: list[float]) -> None:
+    """Facts 5, for what has no parameters that could be counted: activations, pools, dropouts."""
+    blocks = list(brain.blocks.values())
+
+    assert "".join(KINDS[type(block)] for block in blocks) == layers.replace(" ", "")
+    kept = [block.keep_prob for block in blocks if isinstance(block, DropoutLayer)]
+    assert kept == pytest.approx(keep_probs)
 
 
 @kinds

@@ -1,12 +1,18 @@
+import copy
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from akid.errors import SetupError
+from akid.observing import figures
+from akid.observing.figures import Labels
 from akid.observing.observer import Observer
+from akid.observing.tiling import Canvas
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -24,6 +30,44 @@ def test_filters_of_all_layers_are_drawn_below_the_log_folder(observer) -> None:
     assert names(paths) == ["conv1_para.png", "head_ip1_para.png", "ip2_para.png"]
     assert {path.parent for path in paths} == {Path(observer.kid.log_dir, "visualization")}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Canvas]:
+    """Return what is drawn as tiles, by title; it is drawn all the same."""
+    drawn, tiles = dict[str, Canvas](), figures.tiles
+
+    def draw(canvas: Canvas, labels: Labels) -> Figure:
+        drawn[labels.title] = canvas
+        return tiles(canvas, labels)
+
+    monkeypatch.setattr(figures, "tiles", draw)
+    return drawn
+
+
+def values_on(page: Canvas) -> list[float]:
+    return sorted(page[np.isfinite(page)].tolist())
+
+
+def test_the_filters_that_are_drawn_are_the_kids_weights(observer, pages) -> None:
+    """All of them, with bars for their biases, and nothing else."""
+    observer.visualize_filters()
+
+    brain = observer.kid.brain
+    assert pages.keys() == {"conv1", "head/ip1", "ip2"}
+    for name, page in pages.items():
+        filters = [brain[f"{name}/{what}"].detach().flatten() for what in ("weights", "biases")]
+        assert set(values_on(page)) == set(torch.cat(filters).tolist())
+
+
+def test_the_maps_that_are_drawn_are_what_the_layer_gives_for_the_sample(observer, pages) -> None:
+    """Of the kid's current batch, without learning."""
+    observer.visualize_activation("conv1", sample=3)
+
+    brain = copy.deepcopy(observer.kid.brain).eval()
+    brain(observer.kid.sensor.current_batch())
+    maps = brain.get_layer_by_name("conv1").data[3]
+    assert values_on(pages["conv1"]) == pytest.approx(sorted(maps.flatten().tolist()), abs=1e-6)
 
 
 def test_a_kid_that_has_just_been_made_can_be_looked_at(make_kid) -> None:

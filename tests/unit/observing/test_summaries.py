@@ -56,6 +56,16 @@ def test_the_last_recorded_weights_are_the_kids(observer) -> None:
     assert spread.num == weights.numel()
 
 
+def test_the_last_recorded_gradients_are_the_kids(observer) -> None:
+    """They are not the weights once more."""
+    gradients = observer.kid.brain["conv1/weights"].grad
+
+    spread = observer.summaries.histograms["brain/conv1/weights/gradients"].values[-1]
+
+    assert spread.percentiles[0] == float(gradients.max())
+    assert spread.percentiles[-1] == float(gradients.min())
+
+
 def test_rows_become_scalars(observer) -> None:
     """Training rows and validation rows at their steps."""
     scalars = observer.summaries.scalars

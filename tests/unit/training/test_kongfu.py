@@ -86,8 +86,11 @@ def test_the_scheme_sets_the_rate_of_each_step() -> None:
 
 
 def test_the_documented_scheme_is_the_default() -> None:
-    """`MomentumKongFu(name="Kongfu")` alone works."""
-    assert MomentumKongFu(name="Kongfu").lr == 0.01
+    """`MomentumKongFu(name="Kongfu")` alone falls to 95 % every 468 steps."""
+    kongfu = MomentumKongFu(name="Kongfu")
+
+    assert kongfu.lr == 0.01
+    assert kongfu.schedule.lr_at(468) == 0.01 * 0.95
 
 
 def test_a_scheme_is_not_ignored_beside_a_rate() -> None:

@@ -1,11 +1,19 @@
 """What the data-parallel engine refuses before it starts anything."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from akid.errors import SetupError
+from akid.models.brains import LeNet
+from akid.sensing.datasets.digits import DigitsFeedSource
+from akid.sensing.sensor import FeedSensor
 from akid.training import engine
+from akid.training.kid import Kid
+from akid.training.kongfu import MomentumKongFu
+from akid.training.ray_engine import DataParallelEngine
+from akid.training.schedule import LearningRateScheme
 
 
 @pytest.mark.parametrize("name", ["num_gpu", "gpu_num"])
@@ -14,6 +22,25 @@ def test_the_number_has_two_names(name: str) -> None:
     assert engine.get({"name": "data_parallel", name: 3}).span == (3, 3)
     assert engine.get("data_parallel").span == (2, 2)
     assert engine.get({"name": "data_parallel", name: (1, 4)}).span == (1, 4)
+
+
+def test_the_documented_kid_of_two_gpus_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a rate that a hook is to set, and nothing started or written yet."""
+    monkeypatch.chdir(tmp_path)
+    kid = Kid(
+        FeedSensor(DigitsFeedSource()),
+        LeNet(),
+        MomentumKongFu(lr_scheme={"name": LearningRateScheme.placeholder}),
+        engine={"name": "data_parallel", "num_gpu": 2},
+        log_dir="log",
+        max_epoch=200,
+    )
+
+    assert isinstance(kid.engine, DataParallelEngine)
+    assert (kid.engine.span, kid.engine.wants_gpus, kid.max_epoch) == ((2, 2), True, 200)
+    assert not Path("log").exists()
 
 
 @pytest.mark.parametrize(
