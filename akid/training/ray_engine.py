@@ -23,12 +23,12 @@ from akid.core.block import Signal
 from akid.errors import ResourceError, SetupError
 from akid.sensing.sensor import FeedSensor
 from akid.training import ray_group
+from akid.training.contact import WorkerLostError
 from akid.training.engine import Engine, EngineParts
 from akid.training.kid import Kid
 from akid.training.ray_group import START_LIMIT_S, WorkerGroup
 from akid.training.ray_performance import Performance
 from akid.training.single_engine import SingleEngine
-from akid.training.team import WorkerLostError
 
 _SETTLED_S: Final = 2.0
 """How long Ray takes to tell what was given back."""

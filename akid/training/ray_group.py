@@ -16,9 +16,9 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from akid.errors import ResourceError
+from akid.training.contact import WorkerLostError
 from akid.training.exchange import Answer
 from akid.training.ray_worker import GroupWorker, Place, Task
-from akid.training.team import WorkerLostError
 
 START_LIMIT_S: Final = 60.0
 """How long a group may take to be gathered."""

@@ -10,13 +10,13 @@ from ray import cloudpickle
 from ray.exceptions import RayError
 
 from akid.errors import SetupError, TrainingError
+from akid.training.contact import WorkerLostError
 from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Failure
 from akid.training.hooks import Hooks, Onlooker
 from akid.training.kid import Kid
 from akid.training.ray_group import WorkerGroup
 from akid.training.ray_worker import Task
 from akid.training.single_engine import SingleEngine
-from akid.training.team import WorkerLostError
 
 _OWN_EVENTS: Final = ("on_train_end", "on_batch_monitoring")
 """Called when all is done; and not at all."""

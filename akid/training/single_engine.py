@@ -120,7 +120,8 @@ class SingleEngine(Engine):
         if not len(batch[0]):
             pass  # a small batch at the end of an epoch leaves nothing for some of a team
         elif parts.kongfu.accumulate == 1:
-            self._backpropagate(batch, measure=measure)
+            with self.team.averaging(parts.kongfu.parameters_to_improve, len(batch[0])):
+                self._backpropagate(batch, measure=measure)
         else:
             self._backpropagate_in_pieces(batch, measure=measure)
         self.team.average(parts.kongfu.parameters_to_improve, self._statistics, len(batch[0]))

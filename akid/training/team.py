@@ -1,19 +1,16 @@
 """Team: the workers that compute one step together, and what they tell each other."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import final
 
 import torch
 from torch import Tensor, distributed
 
-from akid.errors import TrainingError
+from akid.training.contact import contact
+from akid.training.early_sums import EarlySums, large, small
 from akid.training.tally import Tally
-
-
-class WorkerLostError(TrainingError):
-    """A worker of the team ended without saying why, or the others can't reach it."""
 
 
 class Team(ABC):
@@ -26,6 +23,16 @@ class Team(ABC):
     """
 
     is_chief: bool = True
+
+    def averaging(
+        self, parameters: Sequence[Tensor], num_samples: int
+    ) -> AbstractContextManager[None]:
+        """Let `average` begin as soon as there are gradients.
+
+        It is entered around the only backpropagation before an `average` of the same.
+        """
+        del parameters, num_samples
+        return nullcontext()
 
     @abstractmethod
     def average(
@@ -80,13 +87,21 @@ class ProcessTeam(Team):
         self.is_chief = rank == 0
         self._device = device
         self._packed: Tensor | None = None
+        self._early = EarlySums()
+
+    def averaging(
+        self, parameters: Sequence[Tensor], num_samples: int
+    ) -> AbstractContextManager[None]:
+        return self._early.beginning(parameters, num_samples)
 
     def average(
         self, parameters: Sequence[Tensor], buffers: Sequence[Tensor], num_samples: int
     ) -> None:
         packed = pack(parameters, buffers, num_samples, out=self._packed, device=self._device)
-        with _contact():
+        self._early.begin_rest(parameters, num_samples)
+        with contact():
             distributed.all_reduce(packed)
+        self._early.wait()
         unpack(packed, parameters, buffers)
         self._packed = packed
 
@@ -99,30 +114,15 @@ class ProcessTeam(Team):
     def from_chief(self, value: object) -> object:
         """Return what the chief has called this with."""
         values = [value]
-        with _contact():
+        with contact():
             distributed.broadcast_object_list(values, src=0, device=self._device)
         return values[0]
 
     def _gather(self, value: object) -> list:  # type: ignore[type-arg]
         values: list[object] = [None] * self.num_workers
-        with _contact():
+        with contact():
             distributed.all_gather_object(values, value)
         return values
-
-
-@contextmanager
-def _contact() -> Iterator[None]:
-    """Turn what a process group raises into the team's own error.
-
-    Yields:
-        None.
-    """
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:  # ValueError: the group was taken down meanwhile
-        raise WorkerLostError(
-            f"data_parallel: expected all workers to answer, got {type(error).__name__}: {error}"
-        ) from error
 
 
 def pack(
@@ -133,12 +133,13 @@ def pack(
     out: Tensor | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Return all gradients and buffers times `num_samples`, as one vector to be summed.
+    """Return the small gradients and the buffers times `num_samples`, as one vector to be summed.
 
     Behind them stand the number of samples, and for each parameter whether it has a gradient.
 
     Args:
-        parameters: What has gradients, or none.
+        parameters: What has gradients, or none. The large ones' are summed by themselves, see
+            `EarlySums`.
         buffers: What is averaged with them.
         num_samples: The weight.
         out: The vector of the last step, which is written over: memory that is new in each step
@@ -151,7 +152,8 @@ def pack(
     tensor([3., 6., 3., 1.])
     """
     gradients = [
-        torch.zeros_like(tensor) if tensor.grad is None else tensor.grad for tensor in parameters
+        torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+        for tensor in small(parameters)
     ]
     values = [tensor.detach().flatten() for tensor in (*gradients, *buffers)]
     has_gradient = [float(tensor.grad is not None) for tensor in parameters]
@@ -163,13 +165,22 @@ def pack(
 
 @torch.no_grad()
 def unpack(packed: Tensor, parameters: Sequence[Tensor], buffers: Sequence[Tensor]) -> None:
-    """Put the sum of all workers' `pack` back, divided by the number of all their samples."""
-    sizes = [tensor.numel() for tensor in (*parameters, *buffers)]
+    """Make means over the samples of all workers of the sums of all workers.
+
+    Args:
+        packed: The sum of their `pack`.
+        parameters: Get the means as gradients; the large ones have the sums already.
+        buffers: Get their means.
+    """
+    little = small(parameters)
+    sizes = [tensor.numel() for tensor in (*little, *buffers)]
     *sums, counts = torch.split(packed, [*sizes, 1 + len(parameters)])
-    torch._foreach_div_(sums, counts[0])
-    is_used = counts[1:].tolist()
-    for tensor, mean, used in zip(parameters, sums, is_used, strict=False):
-        if used:
-            tensor.grad = mean.view_as(tensor).to(tensor.dtype)
-    for buffer, mean in zip(buffers, sums[len(parameters) :], strict=True):
+    large_sums = [tensor.grad for tensor in large(parameters) if tensor.grad is not None]
+    torch._foreach_div_([*sums, *large_sums], counts[0])
+    for tensor, mean in zip(little, sums, strict=False):
+        tensor.grad = mean.view_as(tensor).to(tensor.dtype)
+    for tensor, used in zip(parameters, counts[1:].tolist(), strict=True):
+        if not used:
+            tensor.grad = None
+    for buffer, mean in zip(buffers, sums[len(little) :], strict=True):
         buffer.copy_(mean.view_as(buffer))

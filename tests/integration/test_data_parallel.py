@@ -20,6 +20,7 @@ from akid.layers.loss import SoftmaxWithLossLayer
 from akid.sensing.datasets.digits import DigitsFeedSource
 from akid.sensing.sensor import FeedSensor
 from akid.training import ray_group
+from akid.training.early_sums import LARGE
 from akid.training.kid import Kid
 from akid.training.kongfu import MomentumKongFu
 from akid.training.ray_group import WorkerGroup
@@ -36,11 +37,11 @@ def _no_caches(cluster: None) -> Iterator[None]:
 
 
 class Net(Brain):
-    """Layers for digits, and `extra` before the last one."""
+    """Layers for digits, and `extra` before the last one; some gradients are large."""
 
     def __init__(self, *extra) -> None:
         super().__init__(name="Net")
-        self.attach(InnerProductLayer(out_channel_num=16, name="ip1"), *extra)
+        self.attach(InnerProductLayer(out_channel_num=LARGE // 64, name="ip1"), *extra)
         self.attach(InnerProductLayer(out_channel_num=10, name="ip2"))
         inputs = [{"name": "ip2"}, {"name": "system_in", "idxs": [1]}]
         self.attach(SoftmaxWithLossLayer(class_num=10, inputs=inputs, name="loss"))
