@@ -95,7 +95,8 @@ def _reset_torch() -> None:
         return
     torch.set_default_dtype(torch.float32)  # gradient mode and default device are a thread's own
     torch.set_float32_matmul_precision("highest")
-    torch.use_deterministic_algorithms(mode=False)
+    if torch.are_deterministic_algorithms_enabled():  # setting it loads torch's compiler: 1.4 s
+        torch.use_deterministic_algorithms(mode=False)
     torch.autograd.set_detect_anomaly(mode=False)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = False

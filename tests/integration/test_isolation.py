@@ -29,6 +29,7 @@ seen = {
     "draws": [random.random(), np.random.rand(), torch.rand(()).item()],
     "num_threads": torch.get_num_threads(),
     "devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    "compiler": "torch._dynamo" in sys.modules,
 }
 """
 LEAVE = """
@@ -74,6 +75,11 @@ def seen(shared_place, cluster) -> list[dict]:
 def test_the_next_trial_does_not_see_what_the_last_one_left(seen, what) -> None:
     """Each trial finds the process as the first one did."""
     assert [trial[what] for trial in seen] == [seen[0][what]] * 4
+
+
+def test_cleaning_up_does_not_load_torchs_compiler(seen) -> None:
+    """Which takes longer than all that a process does for its first trial beside loading torch."""
+    assert not any(trial["compiler"] for trial in seen)
 
 
 def test_global_generators_start_from_the_trials_seed(seen) -> None:
