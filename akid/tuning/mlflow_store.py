@@ -1,17 +1,17 @@
 """The MLflow store: how it is named, opened, and how its errors are told."""
 
 import fcntl
-import gc
 import logging
 import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from akid.errors import RefusedError, TrackingError
+from akid.tuning.garbage import loading
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -73,8 +73,10 @@ def open_client(uri: str, *, for_writing: bool) -> "MlflowClient":
     _check_folder(uri)
     with translated(f"reach the tracking store uri={uri!r}"):
         _probe(uri, for_writing=for_writing)
-    with translated(f"open the tracking store uri={uri!r}"), _loading(), _one_by_one(uri):
-        from mlflow import MlflowClient
+    first = "mlflow" not in sys.modules
+    with translated(f"open the tracking store uri={uri!r}"), _one_by_one(uri):
+        with loading() if first else nullcontext():
+            from mlflow import MlflowClient
 
         for name, level in _LEVELS.items():
             logging.getLogger(name).setLevel(level)
@@ -168,39 +170,6 @@ def _one_by_one(uri: str) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-@contextmanager
-def garbage_kept() -> Iterator[None]:
-    """Make very many objects inside, none of them garbage, without looking for any.
-
-    Else looking through them again and again takes more time than making them.
-
-    Yields:
-        None.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-@contextmanager
-def _loading() -> Iterator[None]:
-    """Load MLflow inside, and set its half a million objects aside from later collections.
-
-    Yields:
-        None.
-    """
-    if "mlflow" in sys.modules:
-        yield
-        return
-    with garbage_kept():
-        yield
-        gc.freeze()
 
 
 def _root(error: BaseException) -> BaseException:

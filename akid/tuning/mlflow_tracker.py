@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from akid.cluster import temporary
 from akid.errors import RefusedError, TrackingError
+from akid.tuning.garbage import garbage_kept
 from akid.tuning.mlflow_reader import known_run
-from akid.tuning.mlflow_store import garbage_kept, may_exist, open_client, sqlite_file, translated
+from akid.tuning.mlflow_store import may_exist, open_client, sqlite_file, translated
 from akid.tuning.plan import KnownRun
 from akid.tuning.tracking import WHEN, Metrics, OpenRun, Tracker, TrialEnd, TrialStart
 

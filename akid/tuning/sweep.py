@@ -22,6 +22,7 @@ from akid.tuning.conductor import Conductor
 from akid.tuning.early_stopping import read_scheduler
 from akid.tuning.ending import Ending
 from akid.tuning.experiment import Experiment
+from akid.tuning.garbage import loading
 from akid.tuning.lock import SweepLock
 from akid.tuning.mlflow_tracker import MlflowTracker
 from akid.tuning.packing import Peaks
@@ -235,7 +236,8 @@ class Sweep:
     def _carry_out(
         self, plan: Plan, tracker: MlflowTracker, lock: SweepLock, cluster: Cluster, ending: Ending
     ) -> SweepOutcome:
-        from akid.tuning import run
+        with loading():
+            from akid.tuning import run
         from akid.tuning.board import Board
 
         trials = plan.to_run

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ from akid.tuning import output, provenance, trial_artifacts
 from akid.tuning.attempt import ATTEMPT, SOURCES, TRIAL_INDEX, trial_of
 from akid.tuning.execute import Row, ToldToStop, load_setup, practise
 from akid.tuning.failure import Failure, class_names, classify
+from akid.tuning.garbage import loading
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
 from akid.tuning.orders import Orders, Summons
@@ -266,6 +268,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         train_runs_of: str = "",
     ) -> None:
         assert orders is not None
+        with loading():  # what every trial needs
+            import_module("ray.train.torch")
         self._trials = trials
         self._places = places
         self._orders = orders
