@@ -26,10 +26,12 @@ from akid.tuning.attempt import name_of, placement
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
 from akid.tuning.halving import Halving
+from akid.tuning.listener import Listener
 from akid.tuning.memory_kill import taken_for_an_actors_death
 from akid.tuning.messages import Interrupted
+from akid.tuning.needs import Needs
 from akid.tuning.orders import Orders, StopOrders
-from akid.tuning.stage import Listener, Needs, Stage
+from akid.tuning.stage import Stage
 from akid.tuning.trial import Trial
 from akid.tuning.trial_folders import TrialFolders
 from akid.tuning.worker import TrialWorker

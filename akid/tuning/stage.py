@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import ray
 from ray.tune.experiment import Trial as TuneTrial
@@ -23,6 +23,7 @@ from akid.tuning.execute import Row
 from akid.tuning.failure import Failure, RetryPolicy, class_names, classify
 from akid.tuning.halving import Halving
 from akid.tuning.ledger import OPEN, Ledger, State
+from akid.tuning.listener import Listener
 from akid.tuning.messages import (
     Abort,
     Close,
@@ -39,6 +40,7 @@ from akid.tuning.messages import (
     Stopped,
     Tick,
 )
+from akid.tuning.needs import Needs
 from akid.tuning.orders import Orders
 from akid.tuning.results import FINISHED
 from akid.tuning.stall import DRIVER_WAITS_S
@@ -57,37 +59,6 @@ _STALLED: Final = "stalled, it reported nothing for too long; its stacks are in 
 _NOTHING: Final = ClusterCapacity(nodes=())
 
 
-class Listener(Protocol):
-    """Who hears what happens; `position` is the trial's place in the list that is run."""
-
-    def on_start(self, position: int) -> None:
-        """A trial begins, or begins again."""
-
-    def on_rows(self, position: int, rows: Sequence[Row]) -> None:
-        """A trial recorded rows; after a retry some may be those that were told before."""
-
-    def on_place(self, position: int, tags: Mapping[str, str]) -> None:
-        """An attempt says where it runs, as tags."""
-
-    def on_note(self, position: int, note: str) -> None:
-        """An attempt says what is amiss and does not end it."""
-
-    def on_retry(self, position: int, reason: str) -> None:
-        """An attempt failed, and the trial is tried again."""
-
-    def on_finish(self, position: int, outcome: Outcome) -> None:
-        """A trial finished."""
-
-    def on_end(self, position: int, status: str, reason: str, error: str) -> None:
-        """A trial ended otherwise."""
-
-    def on_abort(self, reason: str) -> None:
-        """The sweep ends early."""
-
-    def on_wait(self, what: str) -> None:
-        """Nothing begins, because of this; empty when that is over."""
-
-
 class Stage:
     """Carries out the ledger's instructions, and tells it what Tune says."""
 
@@ -98,7 +69,7 @@ class Stage:
         folders: TrialFolders,
         *,
         halving: Halving | None,
-        needs: "Needs",
+        needs: Needs,
         orders: Orders,
         ending: Ending,
         policy: RetryPolicy,
@@ -408,25 +379,3 @@ def _kill(attempt: TuneTrial) -> None:
     actor = attempt.temporary_state.ray_actor
     if actor is not None:
         ray.kill(actor)
-
-
-class Needs:
-    """What each trial needs: a whole GPU or machine where memory did not suffice.
-
-    Args:
-        trials: The trials.
-        capacity: What the cluster has.
-        together: Whether the workers of a gang have to lie on one machine.
-    """
-
-    def __init__(
-        self, trials: Sequence[Trial], capacity: ClusterCapacity, *, together: bool = False
-    ) -> None:
-        self._trials = trials
-        self._capacity = capacity
-        self._together = together
-
-    def of(self, index: int, *, alone: bool) -> ResourceRequest:
-        """Return what an attempt at a trial needs."""
-        request = replace(self._trials[index].request, together=self._together)
-        return self._capacity.alone(request) if alone else request

@@ -10,8 +10,9 @@ from akid.testing.tracker_contract import make_trial
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
 from akid.tuning.messages import Interrupted
+from akid.tuning.needs import Needs
 from akid.tuning.orders import StopOrders
-from akid.tuning.stage import Needs, Stage
+from akid.tuning.stage import Stage
 from akid.tuning.trial_folders import TrialFolders
 
 
