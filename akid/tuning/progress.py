@@ -86,7 +86,7 @@ class SweepState:
         if self.waits_for:
             parts.append(self.waits_for)
         left_s = self.seconds_left(now_s)
-        if left_s is not None and (self.running or self.waiting):
+        if left_s and (self.running or self.waiting):  # 0 is a trial that takes longer than usual
             parts.append(f"about {math.ceil(left_s)} s left")
         return " | ".join(parts)
 

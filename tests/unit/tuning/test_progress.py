@@ -43,6 +43,17 @@ def test_a_line_tells_of_counts_and_of_running_trials() -> None:
     )
 
 
+def test_nothing_is_said_of_the_rest_where_the_last_trial_takes_longer_than_usual() -> None:
+    """Such as one that is tried again: nobody knows how long it will take."""
+    state = SweepState(waiting=2)
+    for label in ("a", "b"):
+        state.start(label, 0.0)
+    state.end("a", 10.0, finished=True)
+
+    assert state.line(5.0, None).endswith("| about 5 s left")
+    assert state.line(11.0, None) == "1/2 done, 1 running, 0 waiting, 0 failed"
+
+
 def test_plain_progress_writes_a_line_when_a_trial_ends() -> None:
     """And none for each row."""
     stream = io.StringIO()
