@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import fcntl
 import gc
 import os
 import sys
@@ -82,3 +83,23 @@ def real_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return MLflow's database with its tables; to make those takes seconds, to copy it nothing.
+
+    Processes that share the suite share it.
+    """
+    from mlflow import MlflowClient
+
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    file, new = folder / "empty" / "mlflow.db", folder / "empty" / "new.db"
+    file.parent.mkdir(exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            MlflowClient(tracking_uri=f"sqlite:///{new}").search_experiments()
+            new.rename(file)
+    return file

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            for package in ("mlflow", "sqlalchemy", "ray"):
+            for package in ("alembic", "mlflow", "sqlalchemy", "ray"):
                 item.add_marker(pytest.mark.filterwarnings(f"ignore::DeprecationWarning:{package}"))
 
 
@@ -128,15 +129,24 @@ def _indented(code: str) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """Return a fresh folder for sweeps."""
+def bare_place(tmp_path: Path) -> Place:
+    """Return a folder for sweeps in which there is nothing."""
     return Place(tmp_path)
 
 
+@pytest.fixture
+def place(bare_place: Place, empty_store: Path) -> Place:
+    """Return a folder for sweeps in which there is an empty store."""
+    shutil.copy(empty_store, bare_place.folder)
+    return bare_place
+
+
 @pytest.fixture(scope="module")
-def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Return a folder for sweeps that a whole file looks at."""
-    return Place(tmp_path_factory.mktemp("shared"))
+def shared_place(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Place:
+    """Return a folder for sweeps that a whole file looks at, in which there is an empty store."""
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copy(empty_store, folder)
+    return Place(folder)
 
 
 @pytest.fixture(scope="session")

@@ -74,22 +74,24 @@ def test_a_wrong_argument_is_refused(place, arguments, told) -> None:
     assert told in ran.err
 
 
-def test_more_gpus_than_there_are_is_refused(place, cluster) -> None:
+def test_more_gpus_than_there_are_is_refused(bare_place, cluster) -> None:
     """Exit code 3 before anything is started, with the need and the machines."""
-    ran = place.sweep(place.empty(), "--gpus-per-trial", 3)
+    ran = bare_place.sweep(bare_place.empty(), "--gpus-per-trial", 3)
 
     assert ran.code == 3
     assert "3 GPUs" in ran.err
     assert "2 GPUs" in ran.err
-    assert not (place.folder / "mlflow.db").exists()
+    assert not (bare_place.folder / "mlflow.db").exists()
 
 
-def test_a_plan_changes_nothing(place, cluster) -> None:
+def test_a_plan_changes_nothing(bare_place, cluster) -> None:
     """`--dry-run` lists the trials and makes neither a store nor a folder."""
-    file = place.empty("opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]", lr="{{ opt_paras['lr'] }}")
+    file = bare_place.empty(
+        "opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]", lr="{{ opt_paras['lr'] }}"
+    )
 
-    ran = place.sweep(file, "--dry-run", "--repeat", 2)
+    ran = bare_place.sweep(file, "--dry-run", "--repeat", 2)
 
     assert ran.code == 0
     assert "4 trials (2 repeats x 2 opts x 1 nets), 4 to run" in ran.out
-    assert [path.name for path in place.folder.iterdir()] == [file.name]
+    assert [path.name for path in bare_place.folder.iterdir()] == [file.name]

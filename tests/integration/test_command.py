@@ -58,15 +58,15 @@ def _group_is_gone(process) -> bool:
     return False
 
 
-def test_a_whole_command(place) -> None:
+def test_a_whole_command(bare_place) -> None:
     """Standard output is pure JSON, standard error tells of each trial and of nothing else."""
-    file = place.empty(
+    file = bare_place.empty(
         "opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]",
         body="print('printed')\nimport warnings\nwarnings.warn('warned')",
         lr="{{ opt_paras['lr'] }}",
     )
 
-    with _started(place, file, "--json", "--csv", "table.csv", "--name", "named") as process:
+    with _started(bare_place, file, "--json", "--csv", "table.csv", "--name", "named") as process:
         out, err = process.communicate()
 
     assert process.returncode == 0
@@ -74,10 +74,10 @@ def test_a_whole_command(place) -> None:
     dashboard, *trials = err.splitlines()
     assert dashboard.startswith("Ray dashboard: http://127.0.0.1:")
     assert all(re.search(r"\d/2 done, \d running", line) for line in trials), err
-    with (place.folder / "table.csv").open() as table:
+    with (bare_place.folder / "table.csv").open() as table:
         assert [row["opt.lr"] for row in csv.DictReader(table)] == ["0.1", "0.2"]
-    assert len(place.runs("named")) == 2
-    assert {path.name for path in place.folder.iterdir()} == {
+    assert len(bare_place.runs("named")) == 2
+    assert {path.name for path in bare_place.folder.iterdir()} == {
         "akid_runs",
         "experiment_file.py",
         "mlflow.db",

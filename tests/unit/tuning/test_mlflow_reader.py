@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-from mlflow import MlflowClient
 
 from akid.errors import TrackingError
 from akid.tuning.mlflow_reader import MlflowReader
@@ -15,7 +14,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory, empty_store) -> MlflowClient:
+def client(tmp_path_factory, empty_store):
+    from mlflow import MlflowClient
+
     folder = tmp_path_factory.mktemp("store")
     shutil.copy(empty_store, folder / "mlflow.db")
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
@@ -71,7 +72,7 @@ def test_a_run_is_found_by_id_begin_and_name(reader) -> None:
     assert reader.find("shared", experiment="letters").experiment == "letters"
 
 
-def test_what_fits_no_run_or_several_is_refused(reader) -> None:
+def test_what_fits_no_run_or_several_is_refused(client, reader) -> None:
     """With what there is."""
     ids = [run.run_id for run in reader.trials("digits")]
     with pytest.raises(TrackingError, match="which fits 2"):
@@ -81,21 +82,22 @@ def test_what_fits_no_run_or_several_is_refused(reader) -> None:
     with pytest.raises(TrackingError, match="Known experiments: digits, letters"):
         reader.find(ids[0], experiment="digit")
     with pytest.raises(TrackingError, match="no trial of akid's"):
-        reader.find(_sweep_id(reader))
+        reader.find(_sweep_id(client))
 
 
-def _sweep_id(reader) -> str:
-    client = MlflowClient(tracking_uri=reader.uri)
+def _sweep_id(client) -> str:
     (run,) = client.search_runs(["1"], "tags.`akid.kind` = 'sweep'")
     return run.info.run_id
 
 
-def test_a_file_that_is_missing_is_told_of_with_those_that_are_there(reader, tmp_path) -> None:
+def test_a_file_that_is_missing_is_told_of_with_those_that_are_there(
+    client, reader, tmp_path
+) -> None:
     """And one that is there is copied."""
     run_id = reader.trials("letters")[0].run_id
     with pytest.raises(TrackingError, match="got no file at all"):
         reader.fetch(run_id, "trial.py", tmp_path)
-    MlflowClient(tracking_uri=reader.uri).log_text(run_id, "text", "trial.py")
+    client.log_text(run_id, "text", "trial.py")
 
     assert reader.fetch(run_id, "trial.py", tmp_path / "new").read_text() == "text"
     with pytest.raises(TrackingError, match=r"the file best\.pt .* got trial\.py"):
