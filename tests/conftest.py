@@ -2,6 +2,7 @@
 
 import fcntl
 import gc
+import logging
 import os
 import sys
 import tempfile
@@ -46,6 +47,18 @@ def _one_core() -> None:
     """
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loggers_that_propagate() -> None:
+    """Let torch's dozens of loggers hand on what they log, as others do.
+
+    pytest puts its handlers on each logger that does not, and takes them off again, six times a
+    test.
+    """
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and name.partition(".")[0] == "torch":
+            logger.propagate = True
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ import sys
 import ray
 from ray.cluster_utils import Cluster
 
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0})
+head = {"num_cpus": 1, "num_gpus": 0, "include_dashboard": False, "dashboard_port": 0}
+cluster = Cluster(initialize_head=True, head_node_args=head)
 node = cluster.add_node(num_cpus=2, num_gpus=0)
 ray.init(cluster.address, log_to_driver=False)
 held = [ray.util.placement_group([{"CPU": cpus}]) for cpus in (2, 1)]

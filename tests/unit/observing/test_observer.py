@@ -15,6 +15,12 @@ from akid.observing.observer import Observer
 from akid.observing.tiling import Canvas
 
 
+@pytest.fixture(autouse=True)
+def _few_dots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw coarsely: what is on the pictures is the same."""
+    monkeypatch.setattr(figures, "_DPI", 50)
+
+
 def names(paths: list[Path]) -> list[str]:
     return [path.name for path in paths]
 
