@@ -55,4 +55,4 @@ def test_trials_without_a_run_stay_finished(storm, wait_until) -> None:
         if path.parts[-3] in done:
             assert path.stat().st_mtime_ns == changed_ns, f"{path} was written again"
     wait_until(lambda: not storm.processes(), "no process is left", within_s=60)
-    assert not storm.litter()
+    wait_until(lambda: not storm.litter(), "nothing is left", within_s=15)

@@ -41,7 +41,7 @@ def check(storm, calm, wait_until) -> None:
     assert storm.weights() == calm.weights()
     assert storm.histories() == calm.histories()
     wait_until(lambda: not storm.processes(), "no process is left", within_s=60)
-    assert not storm.litter()
+    wait_until(lambda: not storm.litter(), "nothing is left", within_s=15)
 
 
 @pytest.mark.timeout(600)

@@ -166,17 +166,41 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ |= {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}
     os.environ["AKID_SCRATCH"] = str(tmp_path_factory.mktemp("scratch"))
     temporary = tmp_path_factory.mktemp("temporary")
-    with (
-        _taken(port=52365),
-        connection.connect(metadata={"akid.experiment": "tests"}, num_cpus=2, num_gpus=2),
-    ):
-        kept, tempfile.tempdir = tempfile.tempdir, str(temporary)
-        yield
-        tempfile.tempdir = kept
-        _wait_until(lambda: not _living_actors(), "no actor is left")
-        _wait_until(lambda: not _placement_groups(), "no placement group is left")
-    _wait_until(lambda: not _descendants() - before, "no process is left")
+    with _folder_of_its_own():
+        with (
+            _taken(port=52365),
+            connection.connect(metadata={"akid.experiment": "tests"}, num_cpus=2, num_gpus=2),
+        ):
+            _let_jobs_find_it()
+            kept, tempfile.tempdir = tempfile.tempdir, str(temporary)
+            yield
+            tempfile.tempdir = kept
+            _wait_until(lambda: not _living_actors(), "no actor is left")
+            _wait_until(lambda: not _placement_groups(), "no placement group is left")
+        _wait_until(lambda: not _descendants() - before, "no process is left")
     assert not list(temporary.iterdir()), "no temporary file is left"
+
+
+@contextlib.contextmanager
+def _folder_of_its_own() -> Iterator[None]:
+    """Let Ray keep what it writes apart from that of other clusters on this machine."""
+    with (
+        tempfile.TemporaryDirectory(prefix="akid-", dir="/tmp") as folder,  # sockets: a short path
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_TMPDIR", folder)
+        yield
+
+
+def _let_jobs_find_it() -> None:
+    """Note the cluster's address as `ray start` does.
+
+    Without that Ray gives a job the address of any cluster that it sees on this machine.
+    """
+    import ray
+    from ray._private import utils
+
+    utils.write_ray_address(ray.get_runtime_context().gcs_address)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ def tasks_called(name: str) -> list:
 
 def eventually(find: Callable[[], object]) -> object:
     """Return what is found once there is something; Ray tells of tasks and metrics late."""
-    deadline_s = time.monotonic() + 30.0
+    deadline_s = time.monotonic() + 90.0
     while not (found := find()) and time.monotonic() < deadline_s:
         time.sleep(0.5)
     return found
