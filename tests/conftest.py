@@ -8,11 +8,20 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from akid.sensing.datasets.location import VARIABLE, data_path
+
+OWN_CLUSTERS = (
+    "tests/chaos/",
+    *(
+        f"tests/integration/test_{name}.py"
+        for name in ("deploy", "full_disk", "hosts", "memory_kill", "nodes", "waiting")
+    ),
+)
 
 # No test is timed: a busy machine makes any of them slow. Every run draws other examples: few a run
 # are many over the runs of a week. `--hypothesis-profile=thorough` looks for longer.
@@ -30,6 +39,27 @@ def pytest_collection(session: pytest.Session) -> Generator[None]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal the suite out to processes (`-n 2`) file by file, but what starts clusters in halves.
+
+    One process has the shared cluster, one starts the others; who is ready first goes on with the
+    rest. A cluster more costs ten seconds, and three at once keep each other waiting.
+    """
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Halves(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if file.startswith(OWN_CLUSTERS):
+                return "own clusters"
+            return "shared cluster" if file.startswith("tests/integration/") else file
+
+    return Halves(config, log)
 
 
 @pytest.hookimpl(trylast=True)
