@@ -19,7 +19,7 @@ OWN_CLUSTERS = (
     "tests/chaos/",
     *(
         f"tests/integration/test_{name}.py"
-        for name in ("deploy", "full_disk", "hosts", "memory_kill", "nodes", "waiting")
+        for name in ("command", "deploy", "full_disk", "hosts", "memory_kill", "nodes", "waiting")
     ),
 )
 

@@ -116,7 +116,7 @@ def _interrupt(place, times: int):
     return file, took_s
 
 
-def test_ctrl_c_prints_what_is_done_and_the_next_sweep_does_the_rest(place, cluster) -> None:
+def test_ctrl_c_prints_what_is_done_and_the_next_sweep_does_the_rest(place) -> None:
     """Exit code 130; the interrupted runs are marked KILLED, and only they run again."""
     file, took_s = _interrupt(place, times=1)
 
