@@ -31,6 +31,7 @@ ABORTED: Final = "ABORTED"
 # of an earlier one.
 _MOST_KEPT: Final = 500
 _DETAIL_CHARS: Final = 2000
+_PATIENCE_S: Final = 10.0
 _ATTEMPT: Final = "1"
 _NEVER_AS_EXPECTED: Final = (ImportError, AttributeError, TypeError, ValueError)
 
@@ -88,7 +89,9 @@ def are_kept() -> bool:
 class TrainRuns:
     """Tells Ray Train's state actor of the trials of this actor, one after another.
 
-    Nobody waits for an answer; a state actor that is lost disturbs no trial.
+    Nobody waits for an answer, but a process that is about to end: while the state actor is just
+    being started, what it is told waits here, and would be lost. A state actor that is lost
+    disturbs no trial.
 
     Args:
         sweep: The sweep's name; runs of different sweeps are kept apart by it.
@@ -104,6 +107,7 @@ class TrainRuns:
         self._versions = {each: metadata.version(each) for each in ("ray", "torch")}
         self._run: Any = None
         self._attempt: Any = None
+        self._told: list[Any] = []
 
     def begin(self, trial: Trial, attempt: int, log: Path) -> None:
         """List a trial that begins, with this process as its worker.
@@ -175,12 +179,19 @@ class TrainRuns:
             worker.status = schema.ActorStatus.DEAD
         self._tell()
 
+    def close(self) -> None:
+        """Wait until all is told, for a while."""
+        if self._told:
+            ray.wait(self._told, num_returns=len(self._told), timeout=_PATIENCE_S)
+
     def _tell(self) -> None:
-        for method, what in (
-            (self._actor.create_or_update_train_run, self._run),
-            (self._actor.create_or_update_train_run_attempt, self._attempt),
-        ):
+        self._told = [
             method.options(enable_task_events=False).remote(what)  # no task of the dashboard's list
+            for method, what in (
+                (self._actor.create_or_update_train_run, self._run),
+                (self._actor.create_or_update_train_run_attempt, self._attempt),
+            )
+        ]
 
 
 def _workers(processes: Sequence[Process], bundles: Sequence[Any], logs: Sequence[Path]) -> Any:

@@ -284,9 +284,11 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._awaits_staff = False
 
     def cleanup(self) -> None:
-        """End the workers of a gang with their trial's process."""
+        """End the workers of a gang with their trial's process, and tell what is untold."""
         if self._group is not None:
             self._group.end()
+        if self._runs is not None:
+            self._runs.close()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._index: int = new_config[TRIAL_INDEX]
@@ -346,6 +348,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             self._runs.end(FINISHED)
         else:
             self._runs.end(ABORTED if end.kind == STOPPED else ERRORED, end.message)
+            self._runs.close()
 
     def _place(self) -> dict[str, str]:
         return provenance.worker_tags() if self._group is None else self._group.tags()
