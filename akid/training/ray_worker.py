@@ -20,6 +20,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from akid.cluster.interface import interface_of
 from akid.core import seeding
 from akid.sensing.sensor import FeedSensor
+from akid.training import allocator
 from akid.training.engine import EngineParts
 from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Exchange, Failure
 from akid.training.kid import Kid
@@ -86,6 +87,7 @@ class GroupWorker:
     """
 
     def __init__(self) -> None:
+        allocator.keep_freed_memory()
         self._exchange = Exchange()
         self._meeting: TCPStore | None = None
 
