@@ -200,6 +200,9 @@ class _Order(FIFOScheduler):  # type: ignore[misc]  # Ray has no types
         self._stage.know(tune_controller)
         super().on_trial_add(tune_controller, trial)
 
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:  # noqa: ARG002 (Tune's)
+        return self._stage.next_to_run()
+
 
 class _EndStopper(tune.Stopper):  # type: ignore[misc]  # Ray has no types
     """Ends what Tune still holds when every trial has come to its end."""

@@ -58,6 +58,9 @@ _ENDS: Final = "the sweep ends: running trials write a checkpoint; Ctrl-C again 
 _STALLED: Final = "stalled, it reported nothing for too long; its stacks are in output.log"
 _NOTHING: Final = ClusterCapacity(nodes=())
 
+AT_HAND: Final = 8
+"""How many attempts Tune has at hand for free processes; more would only load the scheduler."""
+
 
 class Stage:
     """Carries out the ledger's instructions, and tells it what Tune says."""
@@ -194,6 +197,22 @@ class Stage:
         if not self._n_running() and not self._n_handed_out():
             self._let_tune_hear()
         return None
+
+    def next_to_run(self) -> TuneTrial | None:
+        """Return the first of the attempts at hand that no process is on its way for.
+
+        Tune gives it a process that has become free. An attempt whose own process is just starting
+        keeps it: Tune would end that one, and where trials are short none would ever come up. For
+        each of those Tune has an attempt more at hand, so that a free process finds one.
+        """
+        manager = self._actor_manager()
+        if manager is None:
+            return None
+        pending, actors = self._controller._pending_trials, self._controller._trial_to_actor  # noqa: SLF001
+        asked = {None, *manager.pending_actors}  # those that wait for room
+        waiting = [attempt for attempt in pending if actors.get(attempt) in asked]
+        self._controller.update_max_pending_trials(AT_HAND + len(pending) - len(waiting))
+        return min(waiting, key=place_of, default=None)
 
     def _is_dropped(self, start: Start) -> bool:
         return (start.index, start.attempt) in self._dropped

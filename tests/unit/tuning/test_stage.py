@@ -1,18 +1,20 @@
 """The stage hands to Ray Tune what the ledger wants, and nothing that is given up."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 from ray.tune.search import Searcher
 
 from akid.cluster.resources import ClusterCapacity
 from akid.cluster.work_dir import WorkDir
 from akid.testing.tracker_contract import make_trial
+from akid.tuning.attempt import ATTEMPT, TRIAL_INDEX
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
 from akid.tuning.messages import Interrupted
 from akid.tuning.needs import Needs
 from akid.tuning.orders import StopOrders
-from akid.tuning.stage import Stage
+from akid.tuning.stage import AT_HAND, Stage
 from akid.tuning.trial_folders import TrialFolders
 
 
@@ -27,11 +29,9 @@ class Ends:
         self.statuses.append((position, status))
 
 
-def test_attempts_that_were_due_are_not_begun_after_an_interrupt(tmp_path: Path) -> None:
-    """Each trial's end is told, and Tune hears that nothing more comes."""
+def make_stage(tmp_path: Path, ends: Ends) -> Stage:
     trials = [make_trial(index) for index in range(3)]
-    ends = Ends()
-    stage = Stage(
+    return Stage(
         trials,
         ends,
         TrialFolders(WorkDir.of(tmp_path), trials, {}),
@@ -43,9 +43,54 @@ def test_attempts_that_were_due_are_not_begun_after_an_interrupt(tmp_path: Path)
         max_concurrent=None,
     )
 
+
+def test_attempts_that_were_due_are_not_begun_after_an_interrupt(tmp_path: Path) -> None:
+    """Each trial's end is told, and Tune hears that nothing more comes."""
+    ends = Ends()
+    stage = make_stage(tmp_path, ends)
+
     stage.tell(Interrupted())
 
     assert stage.next_attempt() == Searcher.FINISHED
     assert stage.is_over
     assert ends.statuses == [(0, "KILLED"), (1, "KILLED"), (2, "KILLED")]
-    assert list(tmp_path.iterdir()) == []
+
+
+class Attempt:
+    """What Tune has of an attempt that has not begun."""
+
+    def __init__(self, index: int) -> None:
+        self.config = {TRIAL_INDEX: index, ATTEMPT: 1}
+
+
+class Controller:
+    """Tune's controller, as far as it is asked: who waits, and for which process."""
+
+    def __init__(
+        self, *, starting: list[Attempt], asked: list[Attempt], new: list[Attempt]
+    ) -> None:
+        self._pending_trials = {*starting, *asked, *new}
+        self._trial_to_actor = {attempt: id(attempt) for attempt in (*starting, *asked)}
+        self._actor_manager = SimpleNamespace(pending_actors=[id(attempt) for attempt in asked])
+        self.update_max_pending_trials = self._note
+        self.most = 0
+
+    def _note(self, most: int) -> None:
+        self.most = most
+
+
+def test_a_free_process_goes_to_an_attempt_that_has_none_on_its_way(tmp_path: Path) -> None:
+    """In the trials' order; a process that is just starting is left to its attempt."""
+    stage = make_stage(tmp_path, Ends())
+    first, second, third = (Attempt(index) for index in range(3))
+    assert stage.next_to_run() is None  # Tune has not begun
+
+    busy = Controller(starting=[first], asked=[third], new=[second])
+    stage.know(busy)
+    assert stage.next_to_run() is second
+    assert busy.most == AT_HAND + 1
+
+    full = Controller(starting=[first, second, third], asked=[], new=[])
+    stage.know(full)
+    assert stage.next_to_run() is None
+    assert full.most == AT_HAND + 3  # so that there are others soon
