@@ -9,7 +9,6 @@ import pytest
 
 PROGRAM = """
 import resource
-import sys
 from akid.training import allocator
 
 MIB = 1 << 20
