@@ -61,3 +61,11 @@ def test_all_wrong_numbers_are_told_at_once() -> None:
 
     assert "expected lost of at least 0, got lost=-1" in str(caught.value)
     assert "expected stall_s above 0 seconds, got stall_s=0" in str(caught.value)
+
+
+def test_a_lost_process_is_tried_again_three_times_unless_told_otherwise() -> None:
+    """An error of the trial's own is not: it would come again."""
+    policy = RetryPolicy()
+
+    assert policy.retries(Failure.LOST) == 3
+    assert policy.retries(Failure.BUG) == 0
