@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Final, final
 from akid.cluster.work_dir import WorkDir
 from akid.tuning import trial_artifacts
 from akid.tuning.failure import Failure
+from akid.tuning.outcome import Outcome
 from akid.tuning.plan import KnownRun
 from akid.tuning.progress import Progress
 from akid.tuning.records import record_of
 from akid.tuning.results import SUCCEEDED, TrialRecord
 from akid.tuning.rows import News
-from akid.tuning.tracking import FOLDER_TAG, WHEN, TrialEnd, summary_of
+from akid.tuning.tracking import FOLDER_TAG, WHEN, TrialEnd
 from akid.tuning.tracking_writer import TrackingWriter
 from akid.tuning.trial import Trial
 
 if TYPE_CHECKING:
     from akid.tuning.board import Board
     from akid.tuning.execute import Row
-    from akid.tuning.worker import Outcome
 
 _MAX_TAG_CHARS: Final = 5000
 _NOTE_TAG: Final = "akid.note"
-_UNSAVED: Final = "unsaved_checkpoints"
 
 
 @final
@@ -63,7 +62,6 @@ class Conductor:
         self._tags = tags
         self._open: set[int] = set()
         self._last_rows: dict[int, dict[str, float]] = {}
-        self._usage: dict[int, Mapping[str, float]] = {}
         self._news: defaultdict[int, News] = defaultdict(News)
 
     def on_start(self, position: int) -> None:
@@ -102,7 +100,7 @@ class Conductor:
         self._board.retry(trial.index, reason)
         self._progress.say(f"{trial.label} is tried again: {reason}")
 
-    def on_finish(self, position: int, outcome: "Outcome") -> None:
+    def on_finish(self, position: int, outcome: Outcome) -> None:
         record = replace(
             self._record(position, "FINISHED"),
             final=_metrics(outcome.final),
@@ -110,16 +108,15 @@ class Conductor:
             test=outcome.test,
             duration_s=outcome.duration_s,
         )
-        unsaved = outcome.unsaved_checkpoints
-        told = {_UNSAVED: float(unsaved)} if unsaved else {}
-        self._usage[position] = {**outcome.usage, **told}
-        self._end(position, record, _shown(outcome.best or outcome.final))
+        self._end(position, record, outcome.end, _shown(outcome.best or outcome.final))
 
     def on_end(self, position: int, status: str, reason: str, error: str) -> None:
         self.lacks_resources |= reason == Failure.UNPLACED
         record = replace(self._record(position, status), error=error or None)
         last_line = error.strip().splitlines()[-1] if error.strip() else reason
-        self._end(position, record, f"{status}: {last_line}")
+        tags = {} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]}
+        end = TrialEnd(status=status, tags=tags)
+        self._end(position, record, end, f"{status}: {last_line}")
 
     def on_abort(self, reason: str) -> None:
         self._progress.say(reason)
@@ -127,33 +124,24 @@ class Conductor:
     def on_wait(self, what: str) -> None:
         self._progress.wait(what)
 
-    def _end(self, position: int, record: TrialRecord, summary: str) -> None:
+    def _end(self, position: int, record: TrialRecord, end: TrialEnd, summary: str) -> None:
         trial = self._trials[position]
         self.records[trial.index] = record
         self._board.end(trial.index, record.status, summary)
         if position not in self._open:  # it never began
             return
         self._open.remove(position)
-        usage = self._usage.pop(position, {})
         self._writer.log_files(
             trial.index,
             files=trial_artifacts.of(self._work_dir.of_trial(trial.slug)),
             texts={} if record.error is None else {"error.txt": record.error},
         )
-        self._writer.end_trial(trial.index, _trial_end(record, usage))
+        self._writer.end_trial(trial.index, end)
         self._progress.end(trial.label, finished=record.status in SUCCEEDED, summary=summary)
 
     def _record(self, position: int, status: str) -> TrialRecord:
         trial = self._trials[position]
         return record_of(trial, status, final=_metrics(self._last_rows.get(position, {})))
-
-
-def _trial_end(record: TrialRecord, usage: Mapping[str, float]) -> TrialEnd:
-    return TrialEnd(
-        status=record.status,
-        summary={**usage, **summary_of(record.best, record.test, record.duration_s)},
-        tags={} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]},
-    )
 
 
 def _metrics(row: Mapping[str, float]) -> dict[str, float]:

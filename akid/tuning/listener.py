@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from akid.tuning.execute import Row
-from akid.tuning.worker import Outcome
+from akid.tuning.outcome import Outcome
 
 
 class Listener(Protocol):

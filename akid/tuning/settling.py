@@ -14,10 +14,11 @@ from typing import Final
 from akid.errors import TrackingError
 from akid.tuning import provenance, trial_artifacts
 from akid.tuning.delivery import Delivery
-from akid.tuning.results import FINISHED, KILLED
-from akid.tuning.rows import Left, left_in
+from akid.tuning.outcome import Outcome
+from akid.tuning.results import KILLED
+from akid.tuning.rows import left_in
 from akid.tuning.spool import Spool, left_below
-from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd, summary_of
+from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,9 @@ def _close_trial(tracker: Tracker, run: OpenRun) -> None:
     place = run.tags.get(FOLDER_TAG, "")
     left = left_in(place, run.tags["akid.key"])
     if left is None or left.result is None:
-        tracker.end_trial(run.run_id, TrialEnd(status=KILLED, ended_s=_ended_s(left)))
+        rows = left.rows if left is not None else []
+        ended_s = rows[-1]["time_s"] if rows else time.time()
+        tracker.end_trial(run.run_id, TrialEnd(status=KILLED, ended_s=ended_s))
         return
     tracker.log_rows(run.run_id, left.rows)
     try:
@@ -169,14 +172,4 @@ def _close_trial(tracker: Tracker, run: OpenRun) -> None:
             tracker.log_files(run.run_id, files=files, texts={})
     except TrackingError as error:
         logger.warning("not tracked: %s", error)
-    result = left.result
-    summary = {
-        **result.get("usage", {}),
-        **summary_of(result["best"], result["test"], result["duration_s"]),
-    }
-    end = TrialEnd(status=FINISHED, summary=summary, ended_s=_ended_s(left))
-    tracker.end_trial(run.run_id, end)
-
-
-def _ended_s(left: Left | None) -> float:
-    return left.rows[-1]["time_s"] if left is not None and left.rows else time.time()
+    tracker.end_trial(run.run_id, Outcome(**left.result).end)

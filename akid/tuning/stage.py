@@ -42,12 +42,13 @@ from akid.tuning.messages import (
 )
 from akid.tuning.needs import Needs
 from akid.tuning.orders import Orders
+from akid.tuning.outcome import Outcome
 from akid.tuning.results import FINISHED
 from akid.tuning.stall import DRIVER_WAITS_S
 from akid.tuning.trial import Trial
 from akid.tuning.trial_folders import TrialFolders
 from akid.tuning.waiting import LOOK_INTERVAL_S, GivenUp, Scene, Waiting
-from akid.tuning.worker import STOPPED, Outcome, TrialCrash
+from akid.tuning.worker import STOPPED, TrialCrash
 
 _LOST: Final = (
     "its process ended without a Python error: too little memory, a crash in native code and a call"

@@ -162,19 +162,6 @@ class Tracker(ABC):
         """Delete a run that was opened twice."""
 
 
-def summary_of(
-    best: Mapping[str, float], test: Mapping[str, float], duration_s: float | None
-) -> dict[str, float]:
-    """Return a trial's results as metrics of the whole trial: `best/*`, `test/*`, `duration_s`.
-
-    >>> summary_of({"val_loss": 0.5}, {"test_loss": 0.7}, 3.0)
-    {'best/val_loss': 0.5, 'test/loss': 0.7, 'duration_s': 3.0}
-    """
-    summary = {f"best/{name}": value for name, value in best.items()}
-    summary |= {f"test/{n.removeprefix('test_')}": value for n, value in test.items()}
-    return summary if duration_s is None else {**summary, "duration_s": duration_s}
-
-
 def _identity(trial: Trial) -> dict[str, str]:
     return {
         "akid.kind": "trial",

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ from akid.tuning.garbage import loading
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
 from akid.tuning.orders import Orders, Summons
+from akid.tuning.outcome import Outcome
 from akid.tuning.rows import RowFile
 from akid.tuning.stall import StackWatch
 from akid.tuning.train_runs import ABORTED, ERRORED, FINISHED, TrainRuns
@@ -44,27 +45,6 @@ _MACHINERY: Final = (str(Path(__file__).parent), str(Path(ray.__file__).parent))
 
 STOPPED: Final = "stopped"
 """The kind of a crash that is none: the attempt was told to end."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What a finished trial gave.
-
-    Attributes:
-        final: The metrics of the last rows.
-        best: The metrics of the best validation, with its `step`.
-        test: The metrics of the best weights on the test split; empty where there is none.
-        usage: What it took of its GPUs, a gang of all its workers', as `gpu/*`; empty without.
-        duration_s: From loading the source to the last row.
-        unsaved_checkpoints: How many checkpoints a full disk did not take.
-    """
-
-    final: Row
-    best: Row
-    test: Row
-    usage: Row
-    duration_s: float
-    unsaved_checkpoints: int = 0
 
 
 class TrialCrash(Exception):  # noqa: N818 (it reports a crash, it is none of akid's own errors)

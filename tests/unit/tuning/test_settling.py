@@ -20,6 +20,7 @@ RESULT = {
     "test": {"test_loss": 3.0},
     "usage": {"gpu/peak_memory_bytes": 5.0},
     "duration_s": 4.0,
+    "unsaved_checkpoints": 2,
 }
 ROWS = [{"step": 1, "time_s": 10.0, "loss": 2.5}, {"step": 2, "time_s": 11.0, "loss": 2.0}]
 
@@ -102,6 +103,7 @@ def test_runs_of_the_dead_are_closed_as_what_they_came_to(tmp_path, dead) -> Non
     assert (known.best, known.test, known.duration_s) == ({"loss": 1.0}, {"test_loss": 3.0}, 4.0)
     assert tracker.runs[finished].rows == ROWS
     assert tracker.runs[finished].summary["gpu/peak_memory_bytes"] == 5.0
+    assert tracker.runs[finished].summary["unsaved_checkpoints"] == 2.0
     assert tracker.runs[finished].artifacts == {"trial.py": "program"}
 
 
