@@ -27,12 +27,11 @@ class EarlySums:
         self._begun: list[Any] = []  # what torch lets one wait with, which has no public type
 
     @contextmanager
-    def beginning(self, parameters: Sequence[Tensor], num_samples: int) -> Iterator[None]:
+    def beginning(self, parameters: Sequence[Tensor]) -> Iterator[None]:
         """Begin each sum as soon as backpropagation has made its gradient.
 
         Args:
             parameters: What has gradients, large and small.
-            num_samples: The weight: what is summed are gradients times it.
 
         Yields:
             None.
@@ -43,7 +42,7 @@ class EarlySums:
         def note(parameter: Tensor) -> None:
             made.add(id(parameter))
             while len(self._begun) < len(order) and id(order[len(self._begun)]) in made:
-                self._begin(order[len(self._begun)], num_samples)
+                self._begin(order[len(self._begun)])
 
         hooks = [
             parameter.register_post_accumulate_grad_hook(note)  # type: ignore[no-untyped-call]
@@ -56,10 +55,10 @@ class EarlySums:
             for hook in hooks:
                 hook.remove()
 
-    def begin_rest(self, parameters: Sequence[Tensor], num_samples: int) -> None:
+    def begin_rest(self, parameters: Sequence[Tensor]) -> None:
         """Begin the sums that have not been begun; a missing gradient counts as zeros."""
         for parameter in large(parameters)[len(self._begun) :]:
-            self._begin(parameter, num_samples)
+            self._begin(parameter)
 
     def wait(self) -> None:
         """Wait until all gradients are sums."""
@@ -68,10 +67,10 @@ class EarlySums:
                 work.wait()
         self._begun.clear()
 
-    def _begin(self, parameter: Tensor, num_samples: int) -> None:
+    def _begin(self, parameter: Tensor) -> None:
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         # What lies in another order, such as channels last, may do so in this process alone.
-        parameter.grad = gradient.detach().contiguous().mul_(num_samples)
+        parameter.grad = gradient.detach().contiguous()
         with contact():
             self._begun.append(distributed.all_reduce(parameter.grad, async_op=True))
 

@@ -117,14 +117,15 @@ class SingleEngine(Engine):
         if measure:
             self._tally = Tally()
         parts.kongfu.optimizer.zero_grad(set_to_none=True)
+        self.team.begin(len(batch[0]))
         if not len(batch[0]):
             pass  # a small batch at the end of an epoch leaves nothing for some of a team
         elif parts.kongfu.accumulate == 1:
-            with self.team.averaging(parts.kongfu.parameters_to_improve, len(batch[0])):
+            with self.team.averaging(parts.kongfu.parameters_to_improve):
                 self._backpropagate(batch, measure=measure)
         else:
             self._backpropagate_in_pieces(batch, measure=measure)
-        self.team.average(parts.kongfu.parameters_to_improve, self._statistics, len(batch[0]))
+        self.team.average(parts.kongfu.parameters_to_improve, self._statistics)
         if self._scaler is not None:
             self._scaler.unscale_(parts.kongfu.optimizer)
         if not parts.kongfu.decays_weights:
@@ -144,6 +145,7 @@ class SingleEngine(Engine):
         self._guard.note(loss, batch, step=self._parts.clock.step)
         if measure:
             self._tally.add(len(batch[0]), _measured(brain), brain.seen())
+        loss = self.team.weighted(loss)
         if fraction != 1.0:
             loss = loss * fraction
         if self._scaler is not None:

@@ -16,11 +16,14 @@ def tensors(values: list[float]) -> list[torch.Tensor]:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=5).filter(any))
-def test_gradients_are_weighted_by_samples(sizes: list[int]) -> None:
-    """The sum of all packs unpacks to the mean over samples, of gradients and of buffers."""
-    workers = [tensors([float(rank), rank + 0.5]) for rank in range(len(sizes))]
+def test_what_is_weighted_by_parts_becomes_means(sizes: list[int]) -> None:
+    """The sum of all packs has the sums of gradients, which are weighted, and means of buffers."""
+    parts = [torch.tensor(size / sum(sizes)) for size in sizes]
+    workers = [
+        tensors([float(rank * part), float((rank + 0.5) * part)]) for rank, part in enumerate(parts)
+    ]
     buffers = [[torch.tensor([float(rank)])] for rank in range(len(sizes))]
-    packs = [pack(w, b, n) for w, b, n in zip(workers, buffers, sizes, strict=True)]
+    packs = [pack(w, b, part) for w, b, part in zip(workers, buffers, parts, strict=True)]
 
     for mine, running in zip(workers, buffers, strict=True):
         unpack(torch.stack(packs).sum(0), mine, running)
@@ -34,17 +37,18 @@ def test_gradients_are_weighted_by_samples(sizes: list[int]) -> None:
 
 def test_the_memory_of_the_last_step_is_used_again() -> None:
     """All of it is written over, and what an optimiser was given of it is not read any more."""
-    first = pack(tensors([1.0, 2.0]), [torch.tensor([5.0])], 3)
+    part = torch.tensor(0.5)
+    first = pack(tensors([1.0, 2.0]), [torch.tensor([5.0])], part)
     mine = tensors([7.0, 8.0])
 
     running = [torch.tensor([6.0])]
-    again = pack(mine, running, 2, out=first)
+    again = pack(mine, running, part, out=first)
     unpack(again, mine, running)
     mine[0].grad = torch.tensor([1.0, 1.0])
-    third = pack(mine, [torch.tensor([4.0])], 1, out=again)
+    third = pack(mine, [torch.tensor([4.0])], part, out=again)
 
     assert first.data_ptr() == again.data_ptr() == third.data_ptr()
-    assert third.tolist() == [1.0, 1.0, 4.0, 1.0, 1.0]
+    assert third.tolist() == [1.0, 1.0, 2.0, 1.0]
 
 
 def test_what_nobody_has_a_gradient_of_keeps_none() -> None:
@@ -53,7 +57,7 @@ def test_what_nobody_has_a_gradient_of_keeps_none() -> None:
     used.grad = torch.ones(1)
     empty = [torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)]
 
-    packed = pack([unused, used], [], 4) + pack(empty, [], 0)
+    packed = pack([unused, used], [], torch.tensor(1.0)) + pack(empty, [], torch.tensor(0.0))
     unpack(packed, empty, [])
 
     assert empty[0].grad is None
@@ -65,6 +69,9 @@ def test_alone_nothing_changes() -> None:
     """A team of one gives back what it was given."""
     team, tally = Alone(), Tally()
 
+    loss = torch.tensor(2.0)
+    team.begin(3)
+    assert team.weighted(loss) is loss
     assert team.join(tally) is tally
     assert team.sum(2.5) == 2.5
     assert team.is_chief
