@@ -29,8 +29,6 @@ _RAY_SETTINGS: Final = {
     # The sweep hears the signals itself.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    # Placement groups are asked for ahead of their trials; more than a few only load the scheduler.
-    "TUNE_MAX_PENDING_TRIALS_PG": "8",
     # A trial works where the sweep was started: relative paths in `setup` mean the same in each.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
