@@ -1,9 +1,9 @@
 """Data-parallel LeNet: two workers with a thread each, against one worker with one thread.
 
-    AKID_DATA_PATH=... python benchmarks/scaling.py [--steps 60] [--rounds 5] [--batch 256]
+    AKID_DATA_PATH=... python benchmarks/scaling.py [--steps 60] [--rounds 5] [--batch 512]
 
-All are on one cluster without a dashboard, taken in turns in each round, so that whatever else the machine does meets
-all of them:
+All are on one cluster without a dashboard, taken in turns in each round, so that whatever else the
+machine does meets all of them:
 
     one worker     engine "data_parallel" on a group that is kept for all rounds
     two workers    the same
@@ -11,8 +11,9 @@ all of them:
                    cores give here without any sending, as they share caches and memory
     bare Ray Train plain torch modules under DDP in a `TorchTrainer`, with one and with two workers
 
-The batch is that of all workers together. Samples a second are those of the training steps alone;
-1.0 is twice the speed of one worker. Written to benchmarks/reports/ with --report.
+The batch is that of all workers together; what is sent in a step does not grow with it. Samples a
+second are those of the training steps alone; 1.0 is twice the speed of one worker. Written to
+benchmarks/reports/ with --report.
 """
 
 import argparse
@@ -141,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--report", type=Path)
     options = parser.parse_args()
     steps, batch, speeds = options.steps, options.batch, Speeds()
@@ -193,7 +194,7 @@ sending anything: {ideal / ceiling:.3f}.
     print(text)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{day}-scaling.md").write_text(text)
+        (folder / f"{day}-scaling-batch-{batch}.md").write_text(text)
 
 
 if __name__ == "__main__":
