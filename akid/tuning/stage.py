@@ -56,7 +56,9 @@ _LOST: Final = (
 )
 _MEMORY: Final = "its process was ended by Ray, because the machine's memory did not suffice."
 _ENDS: Final = "the sweep ends: running trials write a checkpoint; Ctrl-C again ends them at once"
-_STALLED: Final = "stalled, it reported nothing for too long; its stacks are in output.log"
+_STALLED: Final = (
+    "stalled, it reported nothing for longer than stall_seconds; its stacks are in output.log"
+)
 _NOTHING: Final = ClusterCapacity(nodes=())
 
 AT_HAND: Final = 8

@@ -84,6 +84,10 @@ class Waiting:
         if self._starting_since_s is not None:
             is_late = now_s - self._starting_since_s >= _STARTING_S
             return "waiting for the first process to come up" if is_late else ""
+        need = scene.needs[0]
+        if scene.free.holds(need):  # Ray is about to hand it out
+            is_late = now_s - self._idle_since_s >= _STARTING_S
+            return f"waiting for Ray to hand out {need}, which a node has free" if is_late else ""
         return f"waiting for {_shortage(scene)}"
 
     def _lacking_too_long(self, scene: Scene, now_s: float) -> list[GivenUp]:

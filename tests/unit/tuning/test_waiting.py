@@ -48,6 +48,22 @@ def test_what_others_hold_is_waited_for_aloud_and_without_end() -> None:
     assert waiting.text == ""
 
 
+def test_what_is_free_is_waited_for_in_silence_for_a_while() -> None:
+    """Ray takes a moment to hand it out; nobody else has it."""
+    waiting = Waiting(None)
+    texts = []
+    for now_s in (0, 5, 29, 30):
+        assert waiting.judge(scene(TWO_CPUS, free=2), now_s) == []
+        texts.append(waiting.text)
+
+    assert texts == [
+        "",
+        "",
+        "",
+        "waiting for Ray to hand out 2 CPUs, 0 GPUs, which a node has free",
+    ]
+
+
 def test_what_no_node_has_any_more_is_told_at_once_and_given_up() -> None:
     """Also while other trials run; a node that comes back in time changes it."""
     waiting = Waiting(10)
