@@ -9,7 +9,16 @@ from typing import final
 from akid.errors import RefusedError
 from akid.tuning.plan import KnownRun
 from akid.tuning.rows import News
-from akid.tuning.tracking import WHEN, Metrics, OpenRun, Tracker, TrialEnd, TrialStart
+from akid.tuning.tracking import (
+    ERROR_TAG,
+    FAILURE_TAG,
+    WHEN,
+    Metrics,
+    OpenRun,
+    Tracker,
+    TrialEnd,
+    TrialStart,
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -97,6 +106,8 @@ class MemoryTracker(Tracker):
         if start.goes_on is not None:
             run = self._run(start.goes_on)
             run.parent_id, run.status = parent_id, "RUNNING"
+            run.tags.pop(ERROR_TAG, None)
+            run.tags.pop(FAILURE_TAG, None)
             run.tags.update(start.tags)
             return start.goes_on
         return run_id or self._add(
@@ -163,7 +174,8 @@ def _known(run_id: str, run: MemoryRun, *, started_s: float) -> KnownRun:
         final=final,
         best=_below("best/", run.summary),
         test={f"test_{name}": value for name, value in _below("test/", run.summary).items()},
-        error=run.tags.get("akid.error"),
+        error=run.tags.get(ERROR_TAG),
+        failure=run.tags.get(FAILURE_TAG, ""),
     )
 
 

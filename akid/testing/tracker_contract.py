@@ -20,7 +20,7 @@ from akid.cluster.resources import ResourceRequest
 from akid.errors import RefusedError
 from akid.tuning.plan import KnownRun
 from akid.tuning.spool import Spool, SpoolHead
-from akid.tuning.tracking import Tracker, TrialEnd, TrialStart
+from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, Tracker, TrialEnd, TrialStart
 from akid.tuning.tracking_writer import TrackingWriter
 from akid.tuning.trial import Trial
 
@@ -152,14 +152,17 @@ class TrackerContract:
         assert starts == sorted(starts, reverse=True), f"expected newest first, got {starts}."
 
     def test_a_trial_goes_on_in_its_run(self) -> None:
-        """After a break the same run is open again, under the new sweep, each step in it once."""
+        """After a break the same run is open again: each step once, no word of the break."""
         tracker = self.make_tracker()
         trial = make_trial(0)
         rows = [{"step": step, "time_s": 1.0, "loss": 1.0 / step} for step in range(1, 5)]
         run_id = _start(tracker, trial, parent_id=_sweep(tracker))
         tracker.log_rows(run_id, rows[:3])
-        tracker.end_trial(run_id, TrialEnd(status="KILLED"))
+        tags = {ERROR_TAG: "its process was lost", FAILURE_TAG: "lost"}
+        tracker.end_trial(run_id, TrialEnd(status="FAILED", tags=tags))
         later = self.reopen(tracker)
+        (failed,) = later.known_runs()
+        assert (failed.error, failed.failure) == ("its process was lost", "lost"), failed
         sweep = _sweep(later)
         assert _start(later, trial, parent_id=sweep, goes_on=run_id) == run_id
         assert [run.status for run in later.known_runs()] == ["RUNNING"]
@@ -167,6 +170,7 @@ class TrackerContract:
         later.end_trial(run_id, TrialEnd(status="FINISHED"))
         (known,) = later.known_runs()
         assert (known.run_id, known.status) == (run_id, "FINISHED"), known
+        assert (known.error, known.failure) == (None, ""), known
         history = self.history(later, run_id, "loss")
         expected = [(row["step"], row["loss"]) for row in rows]
         assert history == expected, f"expected {expected}, got {history}."

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final, final
 from akid.cluster.work_dir import WorkDir
 from akid.tuning import trial_artifacts
 from akid.tuning.failure import Failure
+from akid.tuning.messages import Close
 from akid.tuning.outcome import Outcome
 from akid.tuning.plan import KnownRun
 from akid.tuning.progress import Progress
 from akid.tuning.records import record_of
 from akid.tuning.results import SUCCEEDED, TrialRecord
 from akid.tuning.rows import News
-from akid.tuning.tracking import FOLDER_TAG, WHEN, TrialEnd
+from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, FOLDER_TAG, WHEN, TrialEnd
 from akid.tuning.tracking_writer import TrackingWriter
 from akid.tuning.trial import Trial
 
@@ -110,13 +111,16 @@ class Conductor:
         )
         self._end(position, record, outcome.end, _shown(outcome.best or outcome.final))
 
-    def on_end(self, position: int, status: str, reason: str, error: str) -> None:
-        self.lacks_resources |= reason == Failure.UNPLACED
-        record = replace(self._record(position, status), error=error or None)
-        last_line = error.strip().splitlines()[-1] if error.strip() else reason
-        tags = {} if record.error is None else {"akid.error": record.error[-_MAX_TAG_CHARS:]}
-        end = TrialEnd(status=status, tags=tags)
-        self._end(position, record, end, f"{status}: {last_line}")
+    def on_end(self, close: Close) -> None:
+        self.lacks_resources |= close.failure is Failure.UNPLACED
+        error = close.error.strip()
+        record = replace(self._record(close.index, close.status), error=close.error or None)
+        tags = {ERROR_TAG: close.error[-_MAX_TAG_CHARS:]} if close.error else {}
+        if close.failure is not None:
+            tags[FAILURE_TAG] = close.failure
+        end = TrialEnd(status=close.status, tags=tags)
+        last_line = error.splitlines()[-1] if error else close.reason
+        self._end(close.index, record, end, f"{close.status}: {last_line}")
 
     def on_abort(self, reason: str) -> None:
         self._progress.say(reason)

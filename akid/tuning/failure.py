@@ -42,6 +42,10 @@ _BY_CLASS_NAME: Final = {
 }
 
 
+RESUMED: Final = frozenset({Failure.MEMORY, Failure.LOST, Failure.STALLED, Failure.TIMEOUT})
+"""The kinds after which a trial goes on from its last checkpoint: no error of its program's."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
     """How often a trial is tried again after each kind of failure, when, and what it may take.

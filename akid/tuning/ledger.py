@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Final, final
 
 from akid.errors import ExperimentError
-from akid.tuning.failure import Failure, RetryPolicy, likeness
+from akid.tuning.failure import RESUMED, Failure, RetryPolicy, likeness
 from akid.tuning.messages import (
     Abort,
     Close,
@@ -120,7 +120,7 @@ class Ledger:
     [Start(index=0, attempt=1, resume=False, alone=False)]
     >>> for instruction in ledger.handle(Finished(index=0, attempt=1), 5.0):
     ...     print(instruction)
-    Close(index=0, status='FINISHED', reason='', error='')
+    Close(index=0, status='FINISHED', reason='', error='', failure=None)
     Start(index=1, attempt=1, resume=False, alone=False)
     """
 
@@ -240,7 +240,7 @@ class Ledger:
             self._leave(entry)
             entry.due_s = self._now_s + self._policy.pause_s(entry.retries.total())
             entry.retries[failure] += 1
-            entry.resume = failure is not Failure.BUG
+            entry.resume = failure in RESUMED
             entry.alone |= failure is Failure.MEMORY
             entry.state = State.RETRYING
             self._watch(entry)
@@ -249,7 +249,7 @@ class Ledger:
             self._close(entry, DIVERGED, "the loss became NaN or infinite")
             return
         tried = f" after {used} {'retry' if used == 1 else 'retries'}" if used else ""
-        self._close(entry, FAILED, f"{failure}{tried}")
+        self._close(entry, FAILED, f"{failure}{tried}", failure)
         if failure is not Failure.UNPLACED:  # which says nothing of the trial
             self._note_failure(f"{failure}: {likeness(entry.error)}")
 
@@ -311,13 +311,16 @@ class Ledger:
         else:
             self._close(entry, STOPPED if why == "behind" else KILLED, _REASON_OF[why])
 
-    def _close(self, entry: _Entry, status: str, reason: str) -> None:
+    def _close(
+        self, entry: _Entry, status: str, reason: str, failure: Failure | None = None
+    ) -> None:
         self._leave(entry)
         self._n_left -= 1
         entry.state = _STATE_OF[status]
         self._any_finished |= status in SUCCEEDED
         error = entry.error if status in (FAILED, DIVERGED) else ""
-        self._out.append(Close(index=entry.index, status=status, reason=reason, error=error))
+        close = Close(index=entry.index, status=status, reason=reason, error=error, failure=failure)
+        self._out.append(close)
 
     def _leave(self, entry: _Entry) -> None:
         """Note that no attempt of this trial is under way any more."""

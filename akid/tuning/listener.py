@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from akid.tuning.execute import Row
+from akid.tuning.messages import Close
 from akid.tuning.outcome import Outcome
 
 
@@ -28,7 +29,7 @@ class Listener(Protocol):
     def on_finish(self, position: int, outcome: Outcome) -> None:
         """A trial finished."""
 
-    def on_end(self, position: int, status: str, reason: str, error: str) -> None:
+    def on_end(self, close: Close) -> None:
         """A trial ended otherwise."""
 
     def on_abort(self, reason: str) -> None:

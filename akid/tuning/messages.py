@@ -125,12 +125,14 @@ class Close:
         status: One of `akid.tuning.results.STATUSES`.
         reason: Why, in a few words.
         error: The last traceback, or empty.
+        failure: The kind of the last failure, where the status is FAILED.
     """
 
     index: int
     status: str
     reason: str
     error: str = ""
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

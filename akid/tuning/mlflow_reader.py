@@ -12,7 +12,7 @@ from akid.tuning.history import StoredRun
 from akid.tuning.mlflow_store import may_exist, open_client, translated
 from akid.tuning.plan import KnownRun
 from akid.tuning.provenance import VERSION
-from akid.tuning.tracking import Metrics
+from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, Metrics
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -205,7 +205,8 @@ def known_run(run: "Run") -> KnownRun:
         final={n: value for n, value in metrics.items() if not n.startswith(_NOT_FINAL)},
         best=_below("best/", metrics),
         test={f"test_{name}": value for name, value in _below("test/", metrics).items()},
-        error=tags.get("akid.error"),
+        error=tags.get(ERROR_TAG),
+        failure=tags.get(FAILURE_TAG, ""),
         duration_s=duration_s,
     )
 

@@ -15,7 +15,16 @@ from akid.tuning.garbage import garbage_kept
 from akid.tuning.mlflow_reader import known_run
 from akid.tuning.mlflow_store import may_exist, open_client, sqlite_file, translated
 from akid.tuning.plan import KnownRun
-from akid.tuning.tracking import WHEN, Metrics, OpenRun, Tracker, TrialEnd, TrialStart
+from akid.tuning.tracking import (
+    ERROR_TAG,
+    FAILURE_TAG,
+    WHEN,
+    Metrics,
+    OpenRun,
+    Tracker,
+    TrialEnd,
+    TrialStart,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -135,12 +144,14 @@ class MlflowTracker(Tracker):
         return run_id
 
     def _reopen(self, run_id: str, *, tags: Mapping[str, str]) -> str:
-        """Let a run that broke off go on, and remember which steps it has."""
+        """Let a run that broke off go on, as if it had not, and remember which steps it has."""
         from mlflow.entities import RunTag
 
         with translated(f"go on with run {run_id} in {self.uri!r}"):
             run = self._client.get_run(run_id)
             self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
+            for name in {ERROR_TAG, FAILURE_TAG} & run.data.tags.keys():
+                self._client.delete_tag(run_id, name)
             self._client.update_run(run_id, status="RUNNING")
             self._known_steps[run_id] = {
                 name: max(point.step for point in self._client.get_metric_history(run_id, name))

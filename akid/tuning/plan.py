@@ -7,6 +7,7 @@ from typing import Final, Literal
 from akid.cluster.resources import ResourceRequest
 from akid.errors import ExperimentError
 from akid.tuning.experiment import Experiment
+from akid.tuning.failure import RESUMED
 from akid.tuning.label import differing
 from akid.tuning.rows import Left
 from akid.tuning.trial import Trial, make_trials
@@ -46,6 +47,7 @@ class KnownRun:
         best: The metrics of its best epoch.
         test: The metrics of its best checkpoint on the test set.
         error: Its traceback.
+        failure: The kind of failure, see `Failure`; empty where it did not fail.
         duration_s: How long it took.
     """
 
@@ -62,6 +64,7 @@ class KnownRun:
     best: Mapping[str, float] = field(default_factory=dict)
     test: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    failure: str = ""
     duration_s: float | None = None
 
 
@@ -206,8 +209,7 @@ def _decide(
         "stopped": run is not None and run.status == STOPPED,
         "changed": changed is not None,
     }[rerun]
-    broke_off = wanted and rerun != "all" and run is not None and run.status in _BROKE_OFF
-    left = look(run) if broke_off and run is not None else None
+    left = look(run) if wanted and rerun != "all" and run is not None and _broke_off(run) else None
     return PlannedTrial(
         trial=trial,
         action="run" if wanted else "skip",
@@ -215,6 +217,11 @@ def _decide(
         known=run,
         left=left,
     )
+
+
+def _broke_off(run: KnownRun) -> bool:
+    """Whether a run may go on: no error of its program's has ended it."""
+    return run.status in _BROKE_OFF or run.failure in RESUMED
 
 
 def _reason(
@@ -228,6 +235,8 @@ def _reason(
         reason = f"stopped early in run {run.run_id[:8]}"
     else:
         reason = _BEFORE.get(run.status, f"{run.status.lower()} before")
+        if run.failure:
+            reason = f"failed ({run.failure}) before"
         if left is not None:
             goes_on = f"at step {left.step}: goes on" if left.result is None else "after its end"
             reason = f"{reason.removesuffix(' before')} {goes_on}"

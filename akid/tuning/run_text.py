@@ -9,6 +9,7 @@ from typing import Any, Final
 from akid.tuning import parameter_text
 from akid.tuning.history import StoredRun
 from akid.tuning.replay import Replay, Verdict
+from akid.tuning.tracking import ERROR_TAG
 
 PROGRAM: Final = "trial.py"
 """The file of a run that has its rendered source."""
@@ -19,7 +20,7 @@ _SAID_ELSEWHERE: Final = frozenset(
         "akid.status",
         "akid.index",
         "akid.seed",
-        "akid.error",
+        ERROR_TAG,
         "mlflow.runName",
         "mlflow.parentRunId",
     }

@@ -355,8 +355,8 @@ class Stage:
                 self._stop(index, number, at_once=at_once)
             case Close(index=index, status=status) if status == FINISHED:
                 self._listener.on_finish(index, self._outcomes.pop(index))
-            case Close(index=index, status=status, reason=reason, error=error):
-                self._listener.on_end(index, status, reason, error)
+            case Close():
+                self._listener.on_end(instruction)
             case Abort(reason=reason):
                 self._is_aborted = True
                 self._listener.on_abort(reason)

@@ -22,6 +22,12 @@ WHEN: Final = frozenset({"step", "time_s"})
 FOLDER_TAG: Final = "akid.folder"
 """The tag of a trial's run that says where its files lie."""
 
+ERROR_TAG: Final = "akid.error"
+"""The tag of a trial's run that says with what error it ended."""
+
+FAILURE_TAG: Final = "akid.failure"
+"""The tag of a failed trial's run that says what kind of failure it was."""
+
 Metrics = Mapping[str, float]
 
 

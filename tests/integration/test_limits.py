@@ -1,6 +1,7 @@
 """Trials that stall, take too long or too much memory."""
 
 import json
+import re
 
 import pytest
 
@@ -84,12 +85,18 @@ def test_a_trial_that_hangs_tells_where_and_goes_on_from_its_checkpoint(place) -
 
 @pytest.mark.usefixtures("cluster")
 def test_a_trial_that_takes_too_long_fails(place) -> None:
-    """It is told to end; where it can't be told, it is ended by force. The reason is said."""
-    ran = place.sweep(long(place, "max_seconds = 12", SLOW))
+    """It is told to end; where it can't be told, it is ended by force. The reason is said.
+
+    With more time the next sweep goes on from the last checkpoint.
+    """
+    file = long(place, "max_seconds = 12", SLOW)
+    ran = place.sweep(file)
 
     assert ran.code == 1
     assert "took longer than max_seconds" in ran.out
     assert "can't be told to end" in ran.err
     (run,) = place.runs()
     assert run.data.tags["akid.status"] == "FAILED"
+    assert run.data.tags["akid.failure"] == "timeout"
     assert "val_loss" in run.data.metrics
+    assert re.search(r"failed \(timeout\) at step \d+: goes on", place.sweep(file, "--dry-run").out)

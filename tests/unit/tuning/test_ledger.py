@@ -307,7 +307,9 @@ def test_a_bug_is_told_with_its_error_and_not_tried_again() -> None:
     """Deficiency of the first akid (9): a failure was invisible."""
     (closed,) = Clerk(2).fail(Failure.BUG)
 
-    assert closed == Close(index=0, status="FAILED", reason="bug", error="E: bug")
+    assert closed == Close(
+        index=0, status="FAILED", reason="bug", error="E: bug", failure=Failure.BUG
+    )
 
 
 def test_divergence_is_a_status_of_its_own() -> None:
@@ -385,7 +387,7 @@ def test_an_attempt_that_was_stopped_says_nothing_of_the_next() -> None:
     clerk.tell(Tick(), after_s=2)
 
     assert clerk.fail(Failure.BUG, attempt=2) == [
-        Close(index=0, status="FAILED", reason="bug", error="E: bug")
+        Close(index=0, status="FAILED", reason="bug", error="E: bug", failure=Failure.BUG)
     ]
 
 

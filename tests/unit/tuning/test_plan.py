@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from akid.cluster.resources import ResourceRequest
 from akid.errors import ExperimentError
 from akid.tuning.experiment import Experiment
+from akid.tuning.failure import Failure
 from akid.tuning.plan import RERUNS, KnownRun, Plan, by_key, make_plan
 from akid.tuning.rows import Left
 from akid.tuning.template import Template
@@ -101,6 +102,20 @@ def test_what_came_to_an_end_does_not_go_on(status: str) -> None:
     runs = [run_of(trial, status) for trial in TRIALS]
 
     assert planned(runs, left=left_at(40)).broken_off == {}
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_what_failed_without_an_error_of_its_program_goes_on(failure: Failure) -> None:
+    """As its retries have done; after an error it begins anew."""
+    run = replace(run_of(TRIALS[0], "FAILED"), failure=str(failure))
+
+    plan = planned([run], left=left_at(40))
+
+    goes_on = failure in ("lost", "memory", "stalled", "timeout")
+    assert plan.broken_off == ({0: run} if goes_on else {})
+    reason = f"failed ({failure}) " + ("at step 40: goes on" if goes_on else "before")
+    assert plan.trials[0].reason == reason
+    assert planned([run], rerun="all", left=left_at(40)).broken_off == {}
 
 
 def test_rerun_all_begins_anew() -> None:

@@ -11,7 +11,7 @@ from akid.testing.tracker_contract import make_trial
 from akid.tuning.attempt import ATTEMPT, TRIAL_INDEX
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
-from akid.tuning.messages import Interrupted
+from akid.tuning.messages import Close, Interrupted
 from akid.tuning.needs import Needs
 from akid.tuning.orders import StopOrders
 from akid.tuning.stage import AT_HAND, Stage
@@ -24,9 +24,9 @@ class Ends:
     def __init__(self) -> None:
         self.statuses: list[tuple[int, str]] = []
 
-    def on_end(self, position: int, status: str, reason: str, error: str) -> None:
-        assert (reason, error) == ("interrupted", "")
-        self.statuses.append((position, status))
+    def on_end(self, close: Close) -> None:
+        assert (close.reason, close.error, close.failure) == ("interrupted", "", None)
+        self.statuses.append((close.index, close.status))
 
 
 def make_stage(tmp_path: Path, ends: Ends) -> Stage:
