@@ -42,7 +42,7 @@ _BY_CLASS_NAME: Final = {
 }
 
 
-RESUMED: Final = frozenset({Failure.MEMORY, Failure.LOST, Failure.STALLED, Failure.TIMEOUT})
+RESUMED: Final = frozenset(Failure) - {Failure.BUG, Failure.DIVERGED}
 """The kinds after which a trial goes on from its last checkpoint: no error of its program's."""
 
 
