@@ -13,6 +13,7 @@ from typing import Any, Final
 from akid.cluster.demand import Demand
 from akid.cluster.instance_numbers import GpuNumbers
 from akid.errors import ExperimentError
+from akid.tuning import space
 from akid.tuning.grid import Cell, Paras, override, parse_setting, plain_parameter_list
 from akid.tuning.identity import STATEMENT
 from akid.tuning.limits import TIMES, Limits
@@ -30,7 +31,7 @@ from akid.tuning.template import Template
 FILE_NAME: Final = "experiment.py"
 _STATEMENT_HINT: Final = (
     'Statements of the template are comment lines: #% if net_paras["bn"], #% else, #% endif;'
-    ' holes stay as they are: {{ net_paras["bn"] }}.'
+    ' holes stay as they are: {{ net_paras["bn"] }}, without quotes around them.'
 )
 
 
@@ -293,9 +294,15 @@ def _execute(code: CodeType, path: Path) -> dict[str, Any]:
         text = f"\n    {line} | {frames[-1].line}" if frames else ""
         raise ExperimentError(
             f"{path}, line {line}: the file fails before setup is used:"
-            f" {type(error).__name__}: {error}.{text}\nHoles are filled only inside of setup."
+            f" {type(error).__name__}: {error}.{text}\n{_failure_hint(error)}"
         ) from error
     return namespace
+
+
+def _failure_hint(error: BaseException) -> str:
+    if isinstance(error, NameError) and error.name in space.FUNCTIONS:
+        return f"A distribution is imported: from akid import {error.name}."
+    return "Holes are filled only inside of setup."
 
 
 def _template(tree: ast.Module, source: str, path: Path) -> Template:
