@@ -105,6 +105,8 @@ class MemoryTracker(Tracker):
         self._run(parent_id)
         if start.goes_on is not None:
             run = self._run(start.goes_on)
+            if run.parent_id == parent_id and run.status != "RUNNING":  # told again after its end
+                return start.goes_on
             run.parent_id, run.status = parent_id, "RUNNING"
             run.tags.pop(ERROR_TAG, None)
             run.tags.pop(FAILURE_TAG, None)

@@ -164,13 +164,16 @@ class TrackerContract:
         (failed,) = later.known_runs()
         assert (failed.error, failed.failure) == ("its process was lost", "lost"), failed
         sweep = _sweep(later)
-        assert _start(later, trial, parent_id=sweep, goes_on=run_id) == run_id
+        start = TrialStart.of(trial, tags={}, goes_on=run_id)
+        assert later.start_trial(start, parent_id=sweep) == run_id
         assert [run.status for run in later.known_runs()] == ["RUNNING"]
         later.log_rows(run_id, [{**row, "time_s": 2.0} for row in rows])
         later.end_trial(run_id, TrialEnd(status="FINISHED"))
         (known,) = later.known_runs()
         assert (known.run_id, known.status) == (run_id, "FINISHED"), known
         assert (known.error, known.failure) == (None, ""), known
+        later.start_trial(start, parent_id=sweep)  # told again, though it has ended
+        assert later.known_runs() == [known]
         history = self.history(later, run_id, "loss")
         expected = [(row["step"], row["loss"]) for row in rows]
         assert history == expected, f"expected {expected}, got {history}."
@@ -261,9 +264,8 @@ def _start(
     *,
     parent_id: str,
     tags: Mapping[str, str] | None = None,
-    goes_on: str | None = None,
 ) -> str:
-    start = TrialStart.of(trial, tags=tags or {}, goes_on=goes_on)
+    start = TrialStart.of(trial, tags=tags or {})
     return tracker.start_trial(start, parent_id=parent_id)
 
 

@@ -174,7 +174,8 @@ def pack(
         for tensor in small(parameters)
     ]
     values = [tensor.detach().flatten() for tensor in gradients]
-    values += [tensor.detach().flatten() * part for tensor in buffers]
+    # A factor with a dimension widens what is of half precision; a scalar would not.
+    values += [tensor.detach().flatten() * part.reshape(1) for tensor in buffers]
     has_gradient = [float(tensor.grad is not None) for tensor in parameters]
     return torch.cat([*values, torch.tensor(has_gradient, device=part.device)], out=out)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from akid.cluster.work_dir import WorkDir
 from akid.tuning import trial_artifacts
-from akid.tuning.failure import Failure
+from akid.tuning.failure import RESUMED, Failure
 from akid.tuning.messages import Close
 from akid.tuning.outcome import Outcome
 from akid.tuning.plan import KnownRun
@@ -135,10 +135,12 @@ class Conductor:
         if position not in self._open:  # it never began
             return
         self._open.remove(position)
+        # A run that may go on has its error as a tag, which goes then; a file would stay.
+        goes_on = end.tags.get(FAILURE_TAG) in RESUMED
         self._writer.log_files(
             trial.index,
             files=trial_artifacts.of(self._work_dir.of_trial(trial.slug)),
-            texts={} if record.error is None else {"error.txt": record.error},
+            texts={} if record.error is None or goes_on else {"error.txt": record.error},
         )
         self._writer.end_trial(trial.index, end)
         self._progress.end(trial.label, finished=record.status in SUCCEEDED, summary=summary)

@@ -301,7 +301,7 @@ def _execute(code: CodeType, path: Path) -> dict[str, Any]:
 
 def _failure_hint(error: BaseException) -> str:
     if isinstance(error, NameError) and error.name in space.FUNCTIONS:
-        return f"A distribution is imported: from akid import {error.name}."
+        return f"If the distribution is meant: from akid import {error.name}."
     return "Holes are filled only inside of setup."
 
 

@@ -50,7 +50,7 @@ RESUMED: Final = frozenset(Failure) - {Failure.BUG, Failure.DIVERGED}
 class RetryPolicy:
     """How often a trial is tried again after each kind of failure, when, and what it may take.
 
-    A trial that diverged or took too long is not tried again: it would do the same.
+    A trial that diverged or took too long is not tried again by the same sweep.
 
     Attributes:
         bug: Retries after an error of the user's code.
@@ -59,7 +59,7 @@ class RetryPolicy:
         stalled: Retries after a stall.
         first_pause_s: The pause before the first retry of a trial; it doubles with each.
         longest_pause_s: The longest pause.
-        max_seconds: How long a trial may run, over all attempts; None for ever.
+        max_seconds: How long a trial may run, over all attempts of a sweep; None for ever.
         stall_s: How long a trial may report nothing; None for ever.
         start_s: How much longer it may take to its first report.
         wait_s: How long a trial may wait for what no machine has any more, or for a process that

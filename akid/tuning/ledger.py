@@ -73,7 +73,7 @@ _REASON_OF: Final[Mapping[Why, str]] = {
     "interrupt": "interrupted",
     "abort": "the sweep ended early",
     "stalled": "reported nothing for longer than stall_seconds; its stacks are in output.log",
-    "timeout": "took longer than max_seconds; with more it goes on from its last checkpoint",
+    "timeout": "took longer than max_seconds; the next sweep goes on from its last checkpoint",
     "behind": "fell behind the others",
 }
 _FAILURE_OF: Final[Mapping[Why, Failure]] = {

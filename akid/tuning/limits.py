@@ -28,7 +28,7 @@ class Limits:
         max_failures: How often a trial is tried again after an error of the user's code.
         retries: How often it is tried again after other failures, by their kind: "lost", "memory"
             and "stalled". What is left out has its default.
-        max_seconds: How long a trial may run, over all attempts; None for ever.
+        max_seconds: How long a trial may run, over all attempts of a sweep; None for ever.
         stall_seconds: How long a trial may report nothing, and a minute more before its first
             report; then it is restarted from its last checkpoint. None for ever.
         wait_seconds: How long a trial may wait for what no machine of the cluster has any more, or

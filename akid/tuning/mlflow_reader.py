@@ -12,7 +12,7 @@ from akid.tuning.history import StoredRun
 from akid.tuning.mlflow_store import may_exist, open_client, translated
 from akid.tuning.plan import KnownRun
 from akid.tuning.provenance import VERSION
-from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, Metrics
+from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, RESUMED_TAG, Metrics
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -195,7 +195,7 @@ def known_run(run: "Run") -> KnownRun:
         cell_key=tags.get("akid.cell_key", ""),
         source_key=tags.get("akid.source_key", ""),
         seed=int(tags["akid.seed"]) if "akid.seed" in tags else None,
-        started_s=(info.start_time or 0) / 1000,
+        started_s=max((info.start_time or 0) / 1000, float(tags.get(RESUMED_TAG, 0.0))),
         folder=tags.get("akid.folder", ""),
         versions={
             name.removeprefix(VERSION): text

@@ -18,6 +18,7 @@ from akid.tuning.plan import KnownRun
 from akid.tuning.tracking import (
     ERROR_TAG,
     FAILURE_TAG,
+    RESUMED_TAG,
     WHEN,
     Metrics,
     OpenRun,
@@ -135,7 +136,7 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Param
 
         if start.goes_on is not None:
-            run_id = self._reopen(start.goes_on, tags={**start.tags, _PARENT: parent_id})
+            run_id = self._reopen(start, parent_id)
         with translated(f"open the run of trial {start.label!r} in {self.uri!r}"):
             run_id = run_id or self._create(start, parent_id)
             params = [Param(n, text) for n, text in start.params.items()]
@@ -143,16 +144,22 @@ class MlflowTracker(Tracker):
                 self._client.log_batch(run_id, params=params[first : first + _BATCH_PARAMS])
         return run_id
 
-    def _reopen(self, run_id: str, *, tags: Mapping[str, str]) -> str:
-        """Let a run that broke off go on, as if it had not, and remember which steps it has."""
+    def _reopen(self, start: TrialStart, parent_id: str) -> str:
+        """Let a run that broke off go on, as if it had not, and remember which steps it has.
+
+        That it is this sweep's is said last; where it is and has ended, this is told again.
+        """
         from mlflow.entities import RunTag
 
+        run_id = start.goes_on or ""
+        tags = {**start.tags, RESUMED_TAG: f"{start.started_s:.3f}", _PARENT: parent_id}
         with translated(f"go on with run {run_id} in {self.uri!r}"):
             run = self._client.get_run(run_id)
-            self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
-            for name in {ERROR_TAG, FAILURE_TAG} & run.data.tags.keys():
-                self._client.delete_tag(run_id, name)
-            self._client.update_run(run_id, status="RUNNING")
+            if run.info.status == "RUNNING" or run.data.tags.get(_PARENT) != parent_id:
+                self._client.update_run(run_id, status="RUNNING")
+                for name in {ERROR_TAG, FAILURE_TAG} & run.data.tags.keys():
+                    self._client.delete_tag(run_id, name)
+                self._client.log_batch(run_id, tags=[RunTag(n, text) for n, text in tags.items()])
             self._known_steps[run_id] = {
                 name: max(point.step for point in self._client.get_metric_history(run_id, name))
                 for name in run.data.metrics

@@ -40,7 +40,7 @@ class KnownRun:
         cell_key: The hash of its parameters and its repeat.
         source_key: The hash of its source.
         seed: Its seed.
-        started_s: When it started, in seconds since 1970.
+        started_s: When it started, or went on last, in seconds since 1970.
         folder: Where its checkpoints lie.
         versions: The versions of the packages that it ran with.
         final: Its last metrics.

@@ -9,7 +9,7 @@ from typing import Any, Final
 from akid.tuning import parameter_text
 from akid.tuning.history import StoredRun
 from akid.tuning.replay import Replay, Verdict
-from akid.tuning.tracking import ERROR_TAG
+from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, RESUMED_TAG
 
 PROGRAM: Final = "trial.py"
 """The file of a run that has its rendered source."""
@@ -21,6 +21,8 @@ _SAID_ELSEWHERE: Final = frozenset(
         "akid.index",
         "akid.seed",
         ERROR_TAG,
+        FAILURE_TAG,
+        RESUMED_TAG,
         "mlflow.runName",
         "mlflow.parentRunId",
     }
@@ -107,12 +109,13 @@ def _verdict_row(verdict: Verdict) -> list[str]:
 def _head(run: StoredRun) -> list[list[str]]:
     known = run.known
     took = "" if known.duration_s is None else f" after {known.duration_s:.1f} s"
+    failure = f" ({known.failure})" if known.failure else ""
     began = datetime.fromtimestamp(known.started_s).astimezone()
     return [
         ["run", run.run_id],
         ["experiment", run.experiment],
         ["sweep", run.parent_id or "none"],
-        ["status", f"{run.status}{took}, begun {began:%Y-%m-%d %H:%M:%S %z}"],
+        ["status", f"{run.status}{failure}{took}, begun {began:%Y-%m-%d %H:%M:%S %z}"],
     ]
 
 

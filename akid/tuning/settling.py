@@ -2,7 +2,7 @@
 
 First what waits for the store is sent, the starts of trials among it whose runs were not opened
 yet; then the runs that a dead sweep left open are closed: as FINISHED if the trial's folder says
-that it came to its end, else as KILLED.
+that it came to its end, as what the sweep had begun to tell of it, else as KILLED.
 """
 
 import logging
@@ -15,7 +15,7 @@ from akid.errors import TrackingError
 from akid.tuning import provenance, trial_artifacts
 from akid.tuning.delivery import Delivery
 from akid.tuning.outcome import Outcome
-from akid.tuning.results import KILLED
+from akid.tuning.results import DIVERGED, FAILED, KILLED, STOPPED
 from akid.tuning.rows import left_in
 from akid.tuning.spool import Spool, left_below
 from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd
@@ -164,7 +164,9 @@ def _close_trial(tracker: Tracker, run: OpenRun) -> None:
     if left is None or left.result is None:
         rows = left.rows if left is not None else []
         ended_s = rows[-1]["time_s"] if rows else time.time()
-        tracker.end_trial(run.run_id, TrialEnd(status=KILLED, ended_s=ended_s))
+        told = run.tags.get("akid.status")  # where its sweep died while it told the run's end
+        status = told if told in (FAILED, DIVERGED, STOPPED) else KILLED
+        tracker.end_trial(run.run_id, TrialEnd(status=status, ended_s=ended_s))
         return
     tracker.log_rows(run.run_id, left.rows)
     try:

@@ -15,7 +15,7 @@ from akid.cluster.connection import Cluster
 from akid.cluster.object_folder import is_uri
 from akid.cluster.resources import ClusterCapacity
 from akid.cluster.work_dir import WorkDir
-from akid.errors import ExperimentError
+from akid.errors import ExperimentError, StorageError
 from akid.tuning import mlflow_store, provenance, settling
 from akid.tuning import plan as planning
 from akid.tuning.conductor import Conductor
@@ -211,9 +211,20 @@ class Sweep:
         return self._peaks().packed(plan, capacity)
 
     def _left(self, run: KnownRun) -> Left | None:
-        """Return what a trial can go on from; not between an object store and a folder."""
-        is_alike = is_uri(run.folder) == bool(self._work_dir.uri)
-        return _left(run) if is_alike else None
+        """Return what a trial can go on from; not between an object store and a folder.
+
+        Raises:
+            StorageError: If this sweep's own object store does not answer.
+        """
+        if is_uri(run.folder) != bool(self._work_dir.uri):
+            return None
+        try:
+            return _left(run)
+        except StorageError as error:
+            if run.folder.startswith(self._work_dir.uri):
+                raise
+            logger.warning("run %s begins anew: %s", run.run_id, error)
+            return None
 
     def _peaks(self) -> Peaks:
         return Peaks(self._work_dir.local)

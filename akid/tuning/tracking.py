@@ -28,6 +28,9 @@ ERROR_TAG: Final = "akid.error"
 FAILURE_TAG: Final = "akid.failure"
 """The tag of a failed trial's run that says what kind of failure it was."""
 
+RESUMED_TAG: Final = "akid.resumed_s"
+"""The tag of a trial's run that says when it went on last, in seconds since 1970."""
+
 Metrics = Mapping[str, float]
 
 

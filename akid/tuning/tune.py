@@ -72,7 +72,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
         max_failures: How often a trial is tried again after an error of its own.
         retries: How often it is tried again after other failures, for example
             `{"lost": 5, "memory": 1, "stalled": 1}`.
-        max_seconds: How long a trial may run, over all attempts; None for ever.
+        max_seconds: How long a trial may run, over all attempts of a sweep; None for ever.
         stall_seconds: How long a trial may report nothing, and a minute more before its first
             report, until it is restarted; None for ever.
         wait_seconds: How long a trial may wait for what no machine of the cluster has any more;

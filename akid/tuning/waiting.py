@@ -85,7 +85,8 @@ class Waiting:
             is_late = now_s - self._starting_since_s >= _STARTING_S
             return "waiting for the first process to come up" if is_late else ""
         need = scene.needs[0]
-        if scene.free.holds(need):  # Ray is about to hand it out
+        is_whole = not need.gpus or scene.free.gpus == scene.all_.gpus  # no GPU in fragments
+        if is_whole and scene.free.holds(need):  # Ray is about to hand it out
             is_late = now_s - self._idle_since_s >= _STARTING_S
             return f"waiting for Ray to hand out {need}, which a node has free" if is_late else ""
         return f"waiting for {_shortage(scene)}"

@@ -65,6 +65,17 @@ def test_what_nobody_has_a_gradient_of_keeps_none() -> None:
     assert empty[1].grad.tolist() == [1.0]
 
 
+def test_statistics_of_half_precision_are_averaged_in_full() -> None:
+    """What three workers have in common stays as it is to the last bit."""
+    running = torch.randn(64).bfloat16()
+    workers = [running.clone() for _ in range(3)]
+    packs = [pack([], [mine], torch.tensor(1 / 3)) for mine in workers]
+
+    unpack(torch.stack(packs).sum(0), [], workers[:1])
+
+    assert torch.equal(workers[0], running)
+
+
 def test_alone_nothing_changes() -> None:
     """A team of one gives back what it was given."""
     team, tally = Alone(), Tally()

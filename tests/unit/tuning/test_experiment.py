@@ -106,7 +106,7 @@ def test_the_last_endif_belongs_to_setup(tmp_path: Path) -> None:
         ("x = 1\n\nx / 0\ndef setup():\n    return 1", "line 3: the file fails"),
         ("import sys\nsys.exit(3)", "SystemExit: 3"),
         ("opt_paras_list = [{'lr': {{ 1 }}}]", "Holes are filled only inside of setup"),
-        ("opt_paras_list = [{'lr': uniform(0, 1)}]", "imported: from akid import uniform."),
+        ("opt_paras_list = [{'lr': uniform(0, 1)}]", "is meant: from akid import uniform."),
         ("def setup():\n    a = '{{ net_paras['a'] }}'", "without quotes around them"),
         ("repeat_time = 3\ndef setup():\n    return 1", "Did you mean repeat_times?"),
         ("net_para_list = []\ndef setup():\n    return 1", "Did you mean net_paras_list?"),

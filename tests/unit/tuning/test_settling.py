@@ -11,7 +11,7 @@ from akid.tuning import provenance
 from akid.tuning.rows import RowFile
 from akid.tuning.settling import close_left_open, send, settle
 from akid.tuning.spool import Spool, SpoolHead
-from akid.tuning.tracking import FOLDER_TAG, TrialEnd, TrialStart
+from akid.tuning.tracking import ERROR_TAG, FOLDER_TAG, TrialEnd, TrialStart
 from akid.tuning.tracking_events import Ended, Left, Recorded, Started, SweepEnded
 
 RESULT = {
@@ -105,6 +105,20 @@ def test_runs_of_the_dead_are_closed_as_what_they_came_to(tmp_path, dead) -> Non
     assert tracker.runs[finished].summary["gpu/peak_memory_bytes"] == 5.0
     assert tracker.runs[finished].summary["unsaved_checkpoints"] == 2.0
     assert tracker.runs[finished].artifacts == {"trial.py": "program"}
+
+
+@pytest.mark.parametrize("status", ["FAILED", "DIVERGED", "STOPPED"])
+def test_an_end_that_was_told_by_half_is_not_another(dead, status: str) -> None:
+    """The sweep died after it had said what became of the trial, before it closed the run."""
+    tracker = MemoryTracker()
+    sweep = tracker.start_sweep("sweep", tags=dead)
+    run = start(tracker, sweep, 0, dead)
+    tracker.set_tags(run, {"akid.status": status, ERROR_TAG: "what was wrong"})
+
+    close_left_open(tracker)
+
+    (known,) = tracker.known_runs()
+    assert (known.status, known.error) == (status, "what was wrong")
 
 
 def test_what_waits_is_sent_before_a_sweep_is_planned(tmp_path) -> None:

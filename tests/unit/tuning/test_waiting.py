@@ -64,6 +64,17 @@ def test_what_is_free_is_waited_for_in_silence_for_a_while() -> None:
     ]
 
 
+def test_free_parts_of_gpus_are_no_gpu() -> None:
+    """Others may hold a half of each of two: that makes one, which nobody can have."""
+    waiting = Waiting(None)
+    halves = replace(scene(ONE_GPU, gpus=2), free=ClusterCapacity(nodes=(Node(cpus=2, gpus=1),)))
+
+    for now_s in (0, 5):
+        assert waiting.judge(halves, now_s) == []
+
+    assert "1 of 2 GPUs are free, the rest is held by others" in waiting.text
+
+
 def test_what_no_node_has_any_more_is_told_at_once_and_given_up() -> None:
     """Also while other trials run; a node that comes back in time changes it."""
     waiting = Waiting(10)
