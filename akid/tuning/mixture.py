@@ -19,8 +19,12 @@ _SHOWN_CHARS: Final = 40
 def versions(tags: Mapping[str, str]) -> dict[str, str]:
     """Return what a run's tags say of the program: packages with their versions, commit, GPU.
 
+    Without a GPU it is the processor, whose kernels then decide the last digits.
+
     >>> versions({"akid.version.torch": "2.13.0", "akid.seed": "0"})
     {'torch': '2.13.0'}
+    >>> versions({"akid.processor": "Xeon, AVX2", "akid.gpu.names": ""})
+    {'processor': 'Xeon, AVX2'}
     """
     found = {
         name.removeprefix(provenance.VERSION): text
@@ -30,6 +34,8 @@ def versions(tags: Mapping[str, str]) -> dict[str, str]:
     found |= {name: tags[tag][:_SHOWN_CHARS] for name, tag in _OTHERS.items() if tag in tags}
     if gpus := tags.get(_GPUS):
         found["GPU"] = ", ".join(sorted(set(gpus.split(", "))))
+    elif processor := tags.get(provenance.PROCESSOR):
+        found["processor"] = processor
     return found
 
 

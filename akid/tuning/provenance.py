@@ -12,12 +12,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from akid.cluster import machine
+from akid.cluster import machine, processor
 from akid.tuning import own_code
 from akid.tuning.owner import Owner
 
 VERSION: Final = "akid.version."
 """How the tags begin that say which version of what a run had."""
+
+PROCESSOR: Final = "akid.processor"
+"""The tag that says which processor a trial had."""
 
 WORKERS: Final = "akid.workers"
 """The tag that says how many workers practise a trial together."""
@@ -69,11 +72,11 @@ def deciding_versions() -> dict[str, str]:
 
 @cache
 def worker_tags() -> dict[str, str]:
-    """Return what the process that practises says of its trial's run: its host and its GPUs.
+    """Return what the process that practises says of its trial's run: host, processor and GPUs.
 
     Of GPUs that Ray only counts nothing is said.
     """
-    known = {"akid.worker_host": socket.gethostname()}
+    known = {"akid.worker_host": socket.gethostname(), PROCESSOR: processor.processor()}
     found = machine.local_gpus()
     if isinstance(found, str):
         return known

@@ -14,6 +14,7 @@ import pytest
 
 from akid.cluster import nvml
 from akid.cluster.gpus import Gpu
+from akid.cluster.processor import processor
 from akid.tuning import provenance
 
 
@@ -118,5 +119,6 @@ def test_a_worker_tells_its_host_and_its_trials_gpus(monkeypatch, visible, said)
     provenance.worker_tags.cache_clear()
 
     gpus = {} if said is None else {**said, "akid.version.driver": "5"}
-    assert provenance.worker_tags() == {"akid.worker_host": socket.gethostname(), **gpus}
+    known = {"akid.worker_host": socket.gethostname(), "akid.processor": processor()}
+    assert provenance.worker_tags() == known | gpus
     provenance.worker_tags.cache_clear()
