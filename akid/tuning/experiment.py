@@ -31,7 +31,8 @@ from akid.tuning.template import Template
 FILE_NAME: Final = "experiment.py"
 _STATEMENT_HINT: Final = (
     'Statements of the template are comment lines: #% if net_paras["bn"], #% else, #% endif;'
-    ' holes stay as they are: {{ net_paras["bn"] }}, without quotes around them.'
+    ' holes stay as they are: {{ net_paras["bn"] }};'
+    " inside of a string the quotes are of the other kind."
 )
 
 

@@ -18,12 +18,13 @@ STATEMENT: Final = "#%"  # a comment line that starts so is a statement of the t
 _OPEN: Final = "\x01"  # before a stretch that doesn't count
 _CLOSE: Final = "\x02"  # after it
 _INERT: Final = "\x03"  # between two braces: keeps a hole in a comment from being filled
+IN_TEXT: Final = "\x05"  # before a hole inside of a string
 _UNCOUNTED: Final = re.compile(f"{_OPEN}[^{_CLOSE}]*{_CLOSE}")
 _UNCOUNTED_LINE: Final = re.compile(f"{_OPEN}([^{_CLOSE}]*)\n{_CLOSE}")
 _BEFORE_STATEMENT: Final = re.compile(
     f"\n((?:{_UNCOUNTED_LINE.pattern})+)(?=[ \\t]*{re.escape(STATEMENT)})"
 )
-_MARKS: Final = str.maketrans("", "", _OPEN + _CLOSE + _INERT)
+_MARKS: Final = str.maketrans("", "", _OPEN + _CLOSE + _INERT + IN_TEXT)
 _BETWEEN: Final = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT})
 
 
@@ -49,12 +50,17 @@ def shown(marked: str) -> str:
 
 def counted(marked: str) -> str:
     """Return what counts of a stretch of a marked template."""
-    return _UNCOUNTED.sub("", marked)
+    return _UNCOUNTED.sub("", marked).translate(_MARKS)
 
 
 def mark(source: str) -> tuple[str, bool]:
     """Mark what doesn't count in a template, and tell whether all of its holes stand alone."""
-    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    tokens = _tokens(source)
+    in_strings = any("{{" in t.string for t in tokens if t.type == tokenize.STRING)
+    stand_alone = not in_strings and _stand_alone(source, tokens)
+    if in_strings:
+        source = _with_holes_in_text(source, tokens)
+        tokens = _tokens(source)
     lines = source.splitlines(keepends=True)
     comments = {t.start[0]: t.start[1] for t in tokens if t.type == tokenize.COMMENT}
     inside_strings = _lines_inside_strings(tokens)
@@ -62,9 +68,29 @@ def mark(source: str) -> tuple[str, bool]:
         _mark_line(line, comments.get(number), ends_inside=number in inside_strings)
         for number, line in enumerate(lines, start=1)
     ]
-    text = _BEFORE_STATEMENT.sub(_turned, "".join(marked))
-    in_strings = any("{{" in t.string for t in tokens if t.type == tokenize.STRING)
-    return text, not in_strings and _stand_alone(source, tokens)
+    return _BEFORE_STATEMENT.sub(_turned, "".join(marked)), stand_alone
+
+
+def _tokens(source: str) -> list[tokenize.TokenInfo]:
+    return list(tokenize.generate_tokens(io.StringIO(source).readline))
+
+
+def _with_holes_in_text(source: str, tokens: list[tokenize.TokenInfo]) -> str:
+    """Mark the holes inside of strings.
+
+    Raw strings and bytes have no escapes for all that a text may hold, and an f-string has its own
+    use for braces: their holes are filled with literals.
+    """
+    lines = source.splitlines(keepends=True)
+    for token in reversed(tokens):
+        prefix = token.string[: len(token.string) - len(token.string.lstrip("rRbBfFuU"))]
+        if token.type != tokenize.STRING or prefix.lower() not in ("", "u"):
+            continue
+        (first, begin), (last, end) = token.start, token.end
+        before, after = lines[first - 1][:begin], lines[last - 1][end:]
+        text = before + token.string.replace("{{", f"{IN_TEXT}{{{{") + after
+        lines[first - 1 : last] = [text]
+    return "".join(lines)
 
 
 def _lines_inside_strings(tokens: list[tokenize.TokenInfo]) -> set[int]:

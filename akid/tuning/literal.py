@@ -1,5 +1,6 @@
 """Literal: how a parameter's value is written into source text."""
 
+import ast
 from typing import Any
 
 
@@ -35,6 +36,22 @@ def bare_literal(value: Any) -> str:
         f" got {value!r} ({type(value).__name__})"
     )
     raise TypeError(msg)
+
+
+def inside_text(written: str) -> str:
+    r"""Return how a value of which `literal` gave `written` stands inside of a string.
+
+    A string has no quotes of its own there, and what ends or escapes is escaped; anything else
+    stands as it is.
+
+    >>> inside_text("'relu'"), inside_text("0.5"), inside_text(repr("it's"))
+    ('relu', '0.5', "it\\'s")
+    """
+    if written[0] not in "'\"":
+        return written
+    both = "\"'"  # with both in it, `repr` escapes one kind and encloses by it
+    enclosed = repr(both + ast.literal_eval(written))
+    return enclosed[len(repr(both)) - 1 : -1].replace('"', '\\"')
 
 
 def _not_finite(value: float) -> str:

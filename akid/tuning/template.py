@@ -1,9 +1,9 @@
 """Template: the source of `setup` with holes, which a cell of the grid fills.
 
 A template is Python that parses as it stands. `{{ net_paras["bn"] }}` is a hole: whatever the
-expression gives is put in as a Python literal. A comment line that starts with `#%` is a statement:
-`#% if`, `#% elif`, `#% else`, `#% endif`, `#% for`, `#% endfor`, `#% set`. All other text, `{%` and
-`{#` included, is ordinary Python.
+expression gives is put in as a Python literal; inside of a string a text has no quotes of its own.
+A comment line that starts with `#%` is a statement: `#% if`, `#% elif`, `#% else`, `#% endif`,
+`#% for`, `#% endfor`, `#% set`. All other text, `{%` and `{#` included, is ordinary Python.
 """
 
 import inspect
@@ -19,8 +19,8 @@ import jinja2
 from jinja2 import nodes
 
 from akid.errors import TemplateError
-from akid.tuning.identity import STATEMENT, counted, mark, shown
-from akid.tuning.literal import kind, literal
+from akid.tuning.identity import IN_TEXT, STATEMENT, counted, mark, shown
+from akid.tuning.literal import inside_text, kind, literal
 from akid.tuning.names import undefined_names
 from akid.tuning.signature import FILLED, parse_setup, wrapper
 
@@ -107,10 +107,11 @@ class Template:
         """
         given = {"net_paras": net_paras, "opt_paras": opt_paras}
         source, identity, shape = [], [], []
+        is_in_text = False
         try:
             for chunk in self._compiled.generate(**given):
                 if chunk.startswith(_HOLE):
-                    text = chunk[1:]
+                    text = inside_text(chunk[1:]) if is_in_text else chunk[1:]
                     source.append(text)
                     identity.append(text)
                     shape.append(kind(text) if self._holes_stand_alone else text)
@@ -119,6 +120,7 @@ class Template:
                     source.append(text)
                     identity.append(essence)
                     shape.append(essence)
+                is_in_text = chunk.endswith(IN_TEXT)
         except Exception as error:
             raise self._missing(error, given) from error
         return Rendered(source="".join(source), identity="".join(identity), shape=_HOLE.join(shape))
@@ -160,7 +162,8 @@ class Template:
         return (
             f"{self.name}: the rendered setup is not Python: {error.msg}, at line {error.lineno},"
             f" column {error.offset} of what was rendered:\n    {line}\n    {caret}^\n"
-            "A hole is filled with a Python literal; a string brings its own quotes."
+            "A hole is filled with a Python literal; a string brings its own quotes, unless it"
+            " stands inside of one."
         )
 
     def _outside(self, names: list[str]) -> str:

@@ -107,7 +107,10 @@ def test_the_last_endif_belongs_to_setup(tmp_path: Path) -> None:
         ("import sys\nsys.exit(3)", "SystemExit: 3"),
         ("opt_paras_list = [{'lr': {{ 1 }}}]", "Holes are filled only inside of setup"),
         ("opt_paras_list = [{'lr': uniform(0, 1)}]", "is meant: from akid import uniform."),
-        ("def setup():\n    a = '{{ net_paras['a'] }}'", "without quotes around them"),
+        (
+            "def setup():\n    a = '{{ net_paras['a'] }}'",
+            "inside of a string the quotes are of the other kind",
+        ),
         ("repeat_time = 3\ndef setup():\n    return 1", "Did you mean repeat_times?"),
         ("net_para_list = []\ndef setup():\n    return 1", "Did you mean net_paras_list?"),
         (

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akid.errors import TemplateError
+from akid.tuning.literal import literal
 from akid.tuning.template import Template
 
 VALUES = st.one_of(
@@ -38,6 +39,32 @@ def test_a_hole_gives_the_value_itself(value: object) -> None:
     found = called(template, {"x": value})
 
     assert repr(found) == repr(value)
+
+
+@given(VALUES)
+def test_a_hole_in_a_string_gives_the_values_text(value: object) -> None:
+    """Whatever the quotes of the string, and whatever the text holds."""
+    template = made("""
+        def setup():
+            a = "<{{ net_paras['x'] }}>"; b = '<{{ net_paras["x"] }}>'  # {{ net_paras["x"] }}
+            c = \'\'\'
+            <{{ net_paras["x"] }}>{{ net_paras["x"] }}\'\'\'
+            return a, b, c.strip()
+    """)
+
+    text = value if isinstance(value, str) else literal(value)
+
+    assert called(template, {"x": value}) == (f"<{text}>", f"<{text}>", f"<{text}>{text}".strip())
+
+
+def test_strings_with_rules_of_their_own_get_the_literal() -> None:
+    """What is escaped in others would be so no more."""
+    template = made("""
+        def setup():
+            return r"{{ net_paras['x'] }}", b"{{ net_paras['x'] }}", f"{{ net_paras['x'] }}"
+    """)
+
+    assert called(template, {"x": "relu"}) == ("'relu'", b"'relu'", "'relu'")
 
 
 def test_strings_are_quoted() -> None:
@@ -202,7 +229,7 @@ def test_a_rendering_that_is_no_python_shows_its_line() -> None:
     """A rendered line that does not compile is shown with the column."""
     template = made("""
         def setup():
-            return "a{{ net_paras['act'] }}" "b"
+            return r"a{{ net_paras['act'] }}" "b"
     """)
     quoted = template.render({"act": 'x"y'}, {})
 
@@ -211,7 +238,7 @@ def test_a_rendering_that_is_no_python_shows_its_line() -> None:
     template.check(template.render({"act": 3}, {}))
 
     assert "the rendered setup is not Python" in str(caught.value)
-    assert 'return "a"it\'s"" "b"' in str(caught.value)
+    assert 'return r"a"it\'s"" "b"' in str(caught.value)
     assert quoted.source
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from akid.cluster import nvml
 from akid.cluster.gpus import Gpu
+from akid.cluster.processor import processor
 from akid.tuning import provenance
 
 GPU = Gpu(index=0, name="NVIDIA L4", uuid="GPU-0", memory_bytes=1, free_bytes=1, driver="570.86")
@@ -24,6 +25,7 @@ def test_a_gangs_tags_are_those_of_all_workers_gpus(monkeypatch: pytest.MonkeyPa
 
     assert provenance.joined(said) == {
         "akid.worker_host": socket.gethostname(),
+        "akid.processor": processor(),
         "akid.gpu.names": "NVIDIA L4, NVIDIA L4",
         "akid.gpu.uuids": "GPU-1, GPU-0",
         "akid.version.driver": "570.86",
