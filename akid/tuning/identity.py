@@ -19,6 +19,8 @@ _OPEN: Final = "\x01"  # before a stretch that doesn't count
 _CLOSE: Final = "\x02"  # after it
 _INERT: Final = "\x03"  # between two braces: keeps a hole in a comment from being filled
 IN_TEXT: Final = "\x05"  # before a hole inside of a string
+_HOLE_IN_TEXT: Final = re.compile(r"\{\{(?!-)(?=.*?\}\})", re.DOTALL)  # `{{-` trims what is before
+_ESCAPE_BEGUN: Final = re.compile(r"(?<!\\)(?:\\\\)*\\[0-7]{0,2}$")
 _UNCOUNTED: Final = re.compile(f"{_OPEN}[^{_CLOSE}]*{_CLOSE}")
 _UNCOUNTED_LINE: Final = re.compile(f"{_OPEN}([^{_CLOSE}]*)\n{_CLOSE}")
 _BEFORE_STATEMENT: Final = re.compile(
@@ -61,7 +63,7 @@ def mark(source: str) -> tuple[str, bool]:
     if in_strings:
         source = _with_holes_in_text(source, tokens)
         tokens = _tokens(source)
-    lines = source.splitlines(keepends=True)
+    lines = _lines(source)
     comments = {t.start[0]: t.start[1] for t in tokens if t.type == tokenize.COMMENT}
     inside_strings = _lines_inside_strings(tokens)
     marked = [
@@ -75,22 +77,33 @@ def _tokens(source: str) -> list[tokenize.TokenInfo]:
     return list(tokenize.generate_tokens(io.StringIO(source).readline))
 
 
+def _lines(source: str) -> list[str]:
+    """Return the lines as the tokeniser counts them; `splitlines` knows more ends."""
+    return io.StringIO(source).readlines()
+
+
 def _with_holes_in_text(source: str, tokens: list[tokenize.TokenInfo]) -> str:
     """Mark the holes inside of strings.
 
     Raw strings and bytes have no escapes for all that a text may hold, and an f-string has its own
     use for braces: their holes are filled with literals.
     """
-    lines = source.splitlines(keepends=True)
+    lines = _lines(source)
     for token in reversed(tokens):
         prefix = token.string[: len(token.string) - len(token.string.lstrip("rRbBfFuU"))]
         if token.type != tokenize.STRING or prefix.lower() not in ("", "u"):
             continue
         (first, begin), (last, end) = token.start, token.end
         before, after = lines[first - 1][:begin], lines[last - 1][end:]
-        text = before + token.string.replace("{{", f"{IN_TEXT}{{{{") + after
+        text = before + _HOLE_IN_TEXT.sub(_marked_hole, token.string) + after
         lines[first - 1 : last] = [text]
     return "".join(lines)
+
+
+def _marked_hole(hole: re.Match[str]) -> str:
+    """Mark a hole, unless an escape before it would take the text's begin for its own end."""
+    is_taken = _ESCAPE_BEGUN.search(hole.string, 0, hole.start())
+    return hole[0] if is_taken else f"{IN_TEXT}{hole[0]}"
 
 
 def _lines_inside_strings(tokens: list[tokenize.TokenInfo]) -> set[int]:
@@ -132,7 +145,7 @@ def _stand_alone(source: str, tokens: list[tokenize.TokenInfo]) -> bool:
     """Whether no hole touches a name, a number, a string or a dot."""
     touching = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING)
     closing = "}}"
-    lines = source.splitlines(keepends=True)
+    lines = _lines(source)
     for before, after in pairwise(tokens):
         if before.end != after.start:
             continue

@@ -41,17 +41,19 @@ def bare_literal(value: Any) -> str:
 def inside_text(written: str) -> str:
     r"""Return how a value of which `literal` gave `written` stands inside of a string.
 
-    A string has no quotes of its own there, and what ends or escapes is escaped; anything else
-    stands as it is.
+    A text has no quotes of its own there, and a negative number no brackets; what would end the
+    string, or escape, is escaped.
 
-    >>> inside_text("'relu'"), inside_text("0.5"), inside_text(repr("it's"))
-    ('relu', '0.5', "it\\'s")
+    >>> inside_text("'relu'"), inside_text("(-0.5)"), inside_text(repr("it's"))
+    ('relu', '-0.5', "it\\'s")
     """
-    if written[0] not in "'\"":
-        return written
+    text = written
+    if written[0] in "'\"":
+        text = ast.literal_eval(written)
+    elif written.startswith("(-") and "," not in written:  # with a comma it is a tuple
+        text = written[1:-1]
     both = "\"'"  # with both in it, `repr` escapes one kind and encloses by it
-    enclosed = repr(both + ast.literal_eval(written))
-    return enclosed[len(repr(both)) - 1 : -1].replace('"', '\\"')
+    return repr(both + text)[len(repr(both)) - 1 : -1].replace('"', '\\"')
 
 
 def _not_finite(value: float) -> str:

@@ -68,6 +68,8 @@ def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     ['torch: 2.12.0 then, 2.13.0 now']
     """
     old, new = ({**versions(tags), **_place(tags)} for tags in (then, now))
+    if provenance.PROCESSOR in now:  # also where a GPU is at hand now
+        new["processor"] = now[provenance.PROCESSOR]
     texts = [
         f"{name}: {old[name]} then, {new.get(name, 'none')} now"
         for name in old

@@ -147,7 +147,7 @@ class MlflowTracker(Tracker):
     def _reopen(self, start: TrialStart, parent_id: str) -> str:
         """Let a run that broke off go on, as if it had not, and remember which steps it has.
 
-        That it is this sweep's is said last; where it is and has ended, this is told again.
+        Where it is this sweep's and has ended, this is told again.
         """
         from mlflow.entities import RunTag
 
@@ -157,9 +157,9 @@ class MlflowTracker(Tracker):
             run = self._client.get_run(run_id)
             if run.info.status == "RUNNING" or run.data.tags.get(_PARENT) != parent_id:
                 self._client.update_run(run_id, status="RUNNING")
+                self._client.log_batch(run_id, tags=[RunTag(n, text) for n, text in tags.items()])
                 for name in {ERROR_TAG, FAILURE_TAG} & run.data.tags.keys():
                     self._client.delete_tag(run_id, name)
-                self._client.log_batch(run_id, tags=[RunTag(n, text) for n, text in tags.items()])
             self._known_steps[run_id] = {
                 name: max(point.step for point in self._client.get_metric_history(run_id, name))
                 for name in run.data.metrics

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from akid.errors import TrackingError
+from akid.errors import StorageError, TrackingError
 from akid.tuning import provenance, trial_artifacts
 from akid.tuning.delivery import Delivery
 from akid.tuning.outcome import Outcome
-from akid.tuning.results import DIVERGED, FAILED, KILLED, STOPPED
+from akid.tuning.results import DIVERGED, FAILED, FINISHED, KILLED, STOPPED
 from akid.tuning.rows import left_in
 from akid.tuning.spool import Spool, left_below
 from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd
@@ -160,12 +160,16 @@ def _settle_spool(tracker: Tracker, spool: Spool) -> None:
 
 def _close_trial(tracker: Tracker, run: OpenRun) -> None:
     place = run.tags.get(FOLDER_TAG, "")
-    left = left_in(place, run.tags["akid.key"])
+    try:
+        left = left_in(place, run.tags["akid.key"])
+    except StorageError as error:
+        logger.warning("run %s stays open: %s", run.run_id, error)
+        return
     if left is None or left.result is None:
         rows = left.rows if left is not None else []
         ended_s = rows[-1]["time_s"] if rows else time.time()
         told = run.tags.get("akid.status")  # where its sweep died while it told the run's end
-        status = told if told in (FAILED, DIVERGED, STOPPED) else KILLED
+        status = told if told in (FINISHED, FAILED, DIVERGED, STOPPED) else KILLED
         tracker.end_trial(run.run_id, TrialEnd(status=status, ended_s=ended_s))
         return
     tracker.log_rows(run.run_id, left.rows)

@@ -221,7 +221,8 @@ class Sweep:
         try:
             return _left(run)
         except StorageError as error:
-            if run.folder.startswith(self._work_dir.uri):
+            own, place = (uri.partition("?")[0] for uri in (self._work_dir.uri, run.folder))
+            if place.startswith(f"{own.rstrip('/')}/"):
                 raise
             logger.warning("run %s begins anew: %s", run.run_id, error)
             return None
@@ -329,7 +330,7 @@ class Sweep:
         halving = Halving(asha, metric=self.experiment.metric, mode=self.experiment.mode)
         for planned in plan.trials:
             goes_on = planned.left is not None or planned.action == "skip"
-            left = _left(planned.known) if goes_on and planned.known is not None else None
+            left = self._left(planned.known) if goes_on and planned.known is not None else None
             if left is not None:
                 halving.tell(planned.trial.key, left.rows)
         return halving

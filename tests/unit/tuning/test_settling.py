@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from akid.errors import TrackingError
+from akid.errors import StorageError, TrackingError
 from akid.testing.memory_tracker import MemoryTracker
 from akid.testing.tracker_contract import make_trial
 from akid.tuning import provenance
@@ -107,7 +107,7 @@ def test_runs_of_the_dead_are_closed_as_what_they_came_to(tmp_path, dead) -> Non
     assert tracker.runs[finished].artifacts == {"trial.py": "program"}
 
 
-@pytest.mark.parametrize("status", ["FAILED", "DIVERGED", "STOPPED"])
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "DIVERGED", "STOPPED"])
 def test_an_end_that_was_told_by_half_is_not_another(dead, status: str) -> None:
     """The sweep died after it had said what became of the trial, before it closed the run."""
     tracker = MemoryTracker()
@@ -119,6 +119,21 @@ def test_an_end_that_was_told_by_half_is_not_another(dead, status: str) -> None:
 
     (known,) = tracker.known_runs()
     assert (known.status, known.error) == (status, "what was wrong")
+
+
+def test_a_run_whose_files_can_not_be_asked_stays_open(dead, monkeypatch) -> None:
+    """The object store may be back for the next sweep, and say that the trial finished."""
+
+    def away(*_: object) -> None:
+        raise StorageError("s3://runs does not answer")
+
+    monkeypatch.setattr("akid.tuning.settling.left_in", away)
+    tracker = MemoryTracker()
+    run = start(tracker, tracker.start_sweep("sweep", tags=dead), 0, dead)
+
+    close_left_open(tracker)
+
+    assert tracker.runs[run].status == "RUNNING"
 
 
 def test_what_waits_is_sent_before_a_sweep_is_planned(tmp_path) -> None:

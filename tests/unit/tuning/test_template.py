@@ -1,6 +1,7 @@
 """The template: holes, statements, messages, identity."""
 
 import re
+import warnings
 from textwrap import dedent
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akid.errors import TemplateError
-from akid.tuning.literal import literal
+from akid.tuning.literal import bare_literal
 from akid.tuning.template import Template
 
 VALUES = st.one_of(
@@ -52,9 +53,26 @@ def test_a_hole_in_a_string_gives_the_values_text(value: object) -> None:
             return a, b, c.strip()
     """)
 
-    text = value if isinstance(value, str) else literal(value)
+    text = value if isinstance(value, str) else bare_literal(value)
 
     assert called(template, {"x": value}) == (f"<{text}>", f"<{text}>", f"<{text}>{text}".strip())
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [("", "a"), ("\\\\", "\\a"), ("\\", "'a'"), ("\\0", "\0'a'"), ("\u2028\f", "\u2028\fa")],
+)
+def test_an_escape_before_a_hole_takes_nothing_of_its_text(before: str, text: str) -> None:
+    """Nor does anything else that stands in the string move it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's own, of the escape
+        template = made(f"""
+            def setup():
+                a = "\x0c"
+                return "{before}{{{{ net_paras['x'] }}}}"
+        """)
+
+        assert called(template, {"x": "a"}) == text
 
 
 def test_strings_with_rules_of_their_own_get_the_literal() -> None:
