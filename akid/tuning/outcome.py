@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from akid.tuning.execute import Row
 from akid.tuning.results import FINISHED
 from akid.tuning.tracking import TrialEnd
 
@@ -27,10 +28,10 @@ class Outcome:
         ended_s: When it came to its end, in seconds since 1970.
     """
 
-    final: dict[str, float]
-    best: dict[str, float]
-    test: dict[str, float]
-    usage: dict[str, float] = field(default_factory=dict)
+    final: Row
+    best: Row
+    test: Row
+    usage: Row = field(default_factory=dict)
     duration_s: float
     unsaved_checkpoints: int = 0
     ended_s: float = field(default_factory=time.time)
