@@ -219,7 +219,7 @@ class Sweep:
         if is_uri(run.folder) != bool(self._work_dir.uri):
             return None
         try:
-            return _left(run)
+            return left_in(run.folder, run.key)
         except StorageError as error:
             own, place = (uri.partition("?")[0] for uri in (self._work_dir.uri, run.folder))
             if place.startswith(f"{own.rstrip('/')}/"):
@@ -334,11 +334,6 @@ class Sweep:
             if left is not None:
                 halving.tell(planned.trial.key, left.rows)
         return halving
-
-
-def _left(run: KnownRun) -> Left | None:
-    """Return what a run left where its files lie."""
-    return left_in(run.folder, run.key)
 
 
 def _give_up(reason: str) -> None:
