@@ -1,7 +1,6 @@
 """Processor: which one this machine has, as far as a program's last digits hang on it."""
 
 import platform
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,6 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 _VECTORS: Final = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "sve": "SVE"}
 
 
-@cache
 def processor() -> str:
     """Return the processor's model and its widest vector instructions, e.g. "AMD EPYC, AVX2"."""
     try:
