@@ -10,6 +10,7 @@ from akid.errors import RefusedError
 from akid.tuning.plan import KnownRun
 from akid.tuning.rows import News
 from akid.tuning.tracking import (
+    END_TAGS,
     ERROR_TAG,
     FAILURE_TAG,
     WHEN,
@@ -108,9 +109,8 @@ class MemoryTracker(Tracker):
             if run.parent_id == parent_id and run.status != "RUNNING":  # told again after its end
                 return start.goes_on
             run.parent_id, run.status = parent_id, "RUNNING"
-            run.tags.pop(ERROR_TAG, None)
-            run.tags.pop(FAILURE_TAG, None)
-            run.tags.update(start.tags)
+            kept = {name: text for name, text in run.tags.items() if name not in END_TAGS}
+            run.tags = {**kept, **start.tags}
             return start.goes_on
         return run_id or self._add(
             MemoryRun(

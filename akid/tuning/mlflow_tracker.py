@@ -16,8 +16,7 @@ from akid.tuning.mlflow_reader import known_run
 from akid.tuning.mlflow_store import may_exist, open_client, sqlite_file, translated
 from akid.tuning.plan import KnownRun
 from akid.tuning.tracking import (
-    ERROR_TAG,
-    FAILURE_TAG,
+    END_TAGS,
     RESUMED_TAG,
     WHEN,
     Metrics,
@@ -136,7 +135,8 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Param
 
         if start.goes_on is not None:
-            run_id = self._reopen(start, parent_id)
+            resumed = {RESUMED_TAG: f"{start.started_s:.3f}", _PARENT: parent_id}
+            run_id = self._reopen(start.goes_on, tags={**start.tags, **resumed})
         with translated(f"open the run of trial {start.label!r} in {self.uri!r}"):
             run_id = run_id or self._create(start, parent_id)
             params = [Param(n, text) for n, text in start.params.items()]
@@ -144,21 +144,19 @@ class MlflowTracker(Tracker):
                 self._client.log_batch(run_id, params=params[first : first + _BATCH_PARAMS])
         return run_id
 
-    def _reopen(self, start: TrialStart, parent_id: str) -> str:
+    def _reopen(self, run_id: str, *, tags: Mapping[str, str]) -> str:
         """Let a run that broke off go on, as if it had not, and remember which steps it has.
 
         Where it is this sweep's and has ended, this is told again.
         """
         from mlflow.entities import RunTag
 
-        run_id = start.goes_on or ""
-        tags = {**start.tags, RESUMED_TAG: f"{start.started_s:.3f}", _PARENT: parent_id}
         with translated(f"go on with run {run_id} in {self.uri!r}"):
             run = self._client.get_run(run_id)
-            if run.info.status == "RUNNING" or run.data.tags.get(_PARENT) != parent_id:
+            if run.info.status == "RUNNING" or run.data.tags.get(_PARENT) != tags[_PARENT]:
                 self._client.update_run(run_id, status="RUNNING")
                 self._client.log_batch(run_id, tags=[RunTag(n, text) for n, text in tags.items()])
-                for name in {ERROR_TAG, FAILURE_TAG} & run.data.tags.keys():
+                for name in END_TAGS & run.data.tags.keys():
                     self._client.delete_tag(run_id, name)
             self._known_steps[run_id] = {
                 name: max(point.step for point in self._client.get_metric_history(run_id, name))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from akid.tuning import parameter_text
 from akid.tuning.history import StoredRun
 from akid.tuning.replay import Replay, Verdict
-from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, RESUMED_TAG
+from akid.tuning.tracking import END_TAGS, RESUMED_TAG
 
 PROGRAM: Final = "trial.py"
 """The file of a run that has its rendered source."""
@@ -20,8 +20,7 @@ _SAID_ELSEWHERE: Final = frozenset(
         "akid.status",
         "akid.index",
         "akid.seed",
-        ERROR_TAG,
-        FAILURE_TAG,
+        *END_TAGS,
         RESUMED_TAG,
         "mlflow.runName",
         "mlflow.parentRunId",

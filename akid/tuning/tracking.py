@@ -28,6 +28,9 @@ ERROR_TAG: Final = "akid.error"
 FAILURE_TAG: Final = "akid.failure"
 """The tag of a failed trial's run that says what kind of failure it was."""
 
+END_TAGS: Final = frozenset({ERROR_TAG, FAILURE_TAG})
+"""The tags that say how a trial ended; they go when its run goes on."""
+
 RESUMED_TAG: Final = "akid.resumed_s"
 """The tag of a trial's run that says when it went on last, in seconds since 1970."""
 
