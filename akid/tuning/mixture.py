@@ -26,6 +26,13 @@ def versions(tags: Mapping[str, str]) -> dict[str, str]:
     >>> versions({"akid.processor": "Xeon, AVX2", "akid.gpu.names": ""})
     {'processor': 'Xeon, AVX2'}
     """
+    found = _said(tags)
+    if "GPU" in found:
+        found.pop("processor", None)
+    return found
+
+
+def _said(tags: Mapping[str, str]) -> dict[str, str]:
     found = {
         name.removeprefix(provenance.VERSION): text
         for name, text in sorted(tags.items())
@@ -34,7 +41,7 @@ def versions(tags: Mapping[str, str]) -> dict[str, str]:
     found |= {name: tags[tag][:_SHOWN_CHARS] for name, tag in _OTHERS.items() if tag in tags}
     if gpus := tags.get(_GPUS):
         found["GPU"] = ", ".join(sorted(set(gpus.split(", "))))
-    elif processor := tags.get(provenance.PROCESSOR):
+    if processor := tags.get(provenance.PROCESSOR):
         found["processor"] = processor
     return found
 
@@ -67,9 +74,8 @@ def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     >>> changed({"akid.version.torch": "2.12.0"}, {"akid.version.torch": "2.13.0"})
     ['torch: 2.12.0 then, 2.13.0 now']
     """
-    old, new = ({**versions(tags), **_place(tags)} for tags in (then, now))
-    if provenance.PROCESSOR in now:  # also where a GPU is at hand now
-        new["processor"] = now[provenance.PROCESSOR]
+    old = {**versions(then), **_place(then)}
+    new = {**_said(now), **_place(now)}
     texts = [
         f"{name}: {old[name]} then, {new.get(name, 'none')} now"
         for name in old
