@@ -69,13 +69,15 @@ _STATE_OF: Final = {
     STOPPED: State.STOPPED,
     SKIPPED: State.SKIPPED,
 }
-_REASON_OF: Final[Mapping[Why, str]] = {
+REASON_OF: Final[Mapping[Why, str]] = {
     "interrupt": "interrupted",
     "abort": "the sweep ended early",
     "stalled": "reported nothing for longer than stall_seconds; its stacks are in output.log",
     "timeout": "took longer than max_seconds; the next sweep goes on from its last checkpoint",
     "behind": "fell behind the others",
 }
+"""What is said of a trial that was told to end."""
+
 _FAILURE_OF: Final[Mapping[Why, Failure]] = {
     "stalled": Failure.STALLED,
     "timeout": Failure.TIMEOUT,
@@ -283,9 +285,9 @@ class Ledger:
 
     def _end_one(self, entry: _Entry, why: Why) -> None:
         if entry.state is State.WAITING and entry.attempt == 0:
-            self._close(entry, SKIPPED, _REASON_OF[why])
+            self._close(entry, SKIPPED, REASON_OF[why])
         elif entry.state in (State.WAITING, State.RETRYING):
-            self._close(entry, KILLED, _REASON_OF[why])
+            self._close(entry, KILLED, REASON_OF[why])
         elif entry.state in (State.STARTING, State.RUNNING):
             self._stop(entry, why, at_once=False)
         elif entry.state is State.STOPPING and entry.why == "stalled":
@@ -306,10 +308,10 @@ class Ledger:
     def _end_stopped(self, entry: _Entry, why: Why) -> None:
         """Go on with a trial whose attempt has ended because it was told to."""
         if why in _FAILURE_OF:
-            entry.error = entry.error or _REASON_OF[why]
+            entry.error = entry.error or REASON_OF[why]
             self._fail(entry, _FAILURE_OF[why])
         else:
-            self._close(entry, STOPPED if why == "behind" else KILLED, _REASON_OF[why])
+            self._close(entry, STOPPED if why == "behind" else KILLED, REASON_OF[why])
 
     def _close(
         self, entry: _Entry, status: str, reason: str, failure: Failure | None = None

@@ -22,7 +22,7 @@ from akid.tuning.ending import Ending
 from akid.tuning.execute import Row
 from akid.tuning.failure import Failure, RetryPolicy, class_names, classify
 from akid.tuning.halving import Halving
-from akid.tuning.ledger import OPEN, Ledger, State
+from akid.tuning.ledger import OPEN, REASON_OF, Ledger, State
 from akid.tuning.listener import Listener
 from akid.tuning.messages import (
     Abort,
@@ -56,9 +56,7 @@ _LOST: Final = (
 )
 _MEMORY: Final = "its process was ended by Ray, because the machine's memory did not suffice."
 _ENDS: Final = "the sweep ends: running trials write a checkpoint; Ctrl-C again ends them at once"
-_STALLED: Final = (
-    "stalled, it reported nothing for longer than stall_seconds; its stacks are in output.log"
-)
+_STALLED: Final = f"stalled, it {REASON_OF['stalled']}"
 _NOTHING: Final = ClusterCapacity(nodes=())
 
 AT_HAND: Final = 8
