@@ -46,7 +46,7 @@ def numbers(**variables: str) -> tuple[bool, int, int, int]:
     return kept == "True", int(faults), int(before), int(after)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that gives back")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_what_is_freed_is_there_for_the_next_step_until_it_is_given_back() -> None:
     """A second use of as much finds its pages; giving back frees most of them."""
     kept, faults, before, after = numbers()
