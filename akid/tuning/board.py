@@ -17,6 +17,7 @@ from akid.tuning.results import FINISHED
 
 _MOST_AT_ONCE: Final = 10_000
 _ERROR_CHARS: Final = 2000
+_LIMIT_S: Final = 5.0
 
 
 class TrialFailed(Exception):  # noqa: N818 (what the dashboard shows)
@@ -51,7 +52,9 @@ class _Sweep:
 class Board:
     """Shows a sweep's trials in the dashboard, inside of a `with` block.
 
-    It is told without waiting for an answer; a board that is lost disturbs no trial.
+    It is told without waiting for an answer; a board that is lost disturbs no trial. Only at its
+    own end it waits, for at most five seconds, or trials that have just ended would be shown as
+    what the end of their actor makes of them: failed.
 
     Args:
         name: The sweep's name.
@@ -61,6 +64,8 @@ class Board:
     def __init__(self, name: str, *, waiting: int) -> None:
         self._name = name
         self._attempts: Counter[int] = Counter()
+        self._running: dict[int, ray.ObjectRef] = {}
+        self._ending: list[ray.ObjectRef] = []
         self._states: Counter[str] = Counter(waiting=waiting)
 
     def __enter__(self) -> Self:
@@ -73,6 +78,7 @@ class Board:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._forget_ended(limit_s=_LIMIT_S)
         ray.kill(self._actor)
 
     def begin(self, index: int, label: str) -> None:
@@ -80,7 +86,8 @@ class Board:
         self._attempts[index] += 1
         attempt = self._attempts[index]
         name = label if attempt == 1 else f"{label} (attempt {attempt})"
-        self._actor.trial.options(name=name).remote(index, attempt)
+        task = self._actor.trial.options(name=name)
+        self._running[index] = task.remote(index, attempt)
         self._move("waiting", "running")
 
     def retry(self, index: int, reason: str) -> None:
@@ -98,6 +105,13 @@ class Board:
     def _end(self, index: int, error: str) -> None:
         quiet = self._actor.end.options(enable_task_events=False)
         quiet.remote(index, self._attempts[index], error[-_ERROR_CHARS:])
+        self._ending.append(self._running.pop(index))
+        self._forget_ended(limit_s=0.0)
+
+    def _forget_ended(self, *, limit_s: float) -> None:
+        if self._ending:
+            n = len(self._ending)
+            _, self._ending = ray.wait(self._ending, num_returns=n, timeout=limit_s)
 
     def _move(self, before: str, after: str) -> None:
         self._states[before] -= 1

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import ray
 
+from akid.tuning.board import Board
+
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
@@ -58,6 +60,22 @@ Path({str(called)!r}).write_bytes(Path("/proc/self/cmdline").read_bytes())
     assert done.type == "ACTOR_TASK"
     failed = eventually(lambda: [t for t in tasks_called("lr=much") if t.state == "FAILED"])
     assert "TrialFailed" in failed[0].error_message
+
+
+def test_trials_that_end_with_the_sweep_are_shown_as_they_ended() -> None:
+    """However little time the board has between their ends and its own."""
+    labels = [f"last moment {index} of {time.time_ns()}" for index in range(50)]
+    with Board("last moments", waiting=len(labels)) as board:
+        for index, label in enumerate(labels):
+            board.begin(index, label)
+        for index in range(len(labels)):
+            board.end(index, "FINISHED", "")
+
+    def shown() -> list:
+        states = [task.state for label in labels for task in tasks_called(label)]
+        return states if set(states) <= {"FINISHED", "FAILED"} else []
+
+    assert eventually(shown) == ["FINISHED"] * len(labels)
 
 
 def test_trials_are_counted_by_state(place) -> None:
