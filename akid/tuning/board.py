@@ -91,22 +91,23 @@ class Board:
         self._move("waiting", "running")
 
     def retry(self, index: int, reason: str) -> None:
-        """Show that an attempt failed and that the trial will run again."""
-        self._end(index, reason)
-        self._move("running", "waiting")
+        """Show that an attempt failed, if one ran, and that the trial will run again."""
+        self._move(self._leave(index, reason), "waiting")
 
     def end(self, index: int, status: str, error: str) -> None:
         """Show how a trial ended."""
-        has_begun = bool(self._attempts[index])
-        if has_begun:
-            self._end(index, "" if status == FINISHED else f"{status}: {error}")
-        self._move("running" if has_begun else "waiting", status.lower())
+        before = self._leave(index, "" if status == FINISHED else f"{status}: {error}")
+        self._move(before, status.lower())
 
-    def _end(self, index: int, error: str) -> None:
+    def _leave(self, index: int, error: str) -> str:
+        """End a trial's task, if it has one, and return in which state the trial was."""
+        if index not in self._running:
+            return "waiting"
         quiet = self._actor.end.options(enable_task_events=False)
         quiet.remote(index, self._attempts[index], error[-_ERROR_CHARS:])
         self._ending.append(self._running.pop(index))
         self._forget_ended(limit_s=0.0)
+        return "running"
 
     def _forget_ended(self, *, limit_s: float) -> None:
         if self._ending:

@@ -78,6 +78,20 @@ def test_trials_that_end_with_the_sweep_are_shown_as_they_ended() -> None:
     assert eventually(shown) == ["FINISHED"] * len(labels)
 
 
+def test_a_trial_that_ends_before_its_retry_begins_is_shown_once() -> None:
+    """Nobody had room for the retry: its first attempt stays the only one."""
+    label = f"without room at {time.time_ns()}"
+    with Board("retries", waiting=1) as board:
+        board.begin(0, label)
+        board.retry(0, "its process was lost")
+        board.retry(0, "its process did not come up")
+        board.end(0, "FAILED", "no machine has room for it")
+
+    (task,) = eventually(lambda: [t for t in tasks_called(label) if t.state == "FAILED"])
+    assert "its process was lost" in task.error_message
+    assert not tasks_called(f"{label} (attempt 2)")
+
+
 def test_trials_are_counted_by_state(place) -> None:
     """As `ray_akid_trials` where Prometheus asks each node."""
     place.sweep(place.empty("repeat_times = 2"))
