@@ -15,12 +15,15 @@ from akid.cluster.package import packed
 from akid.errors import ResourceError
 
 if TYPE_CHECKING:
-    from ray.job_submission import JobSubmissionClient
+    from ray.job_submission import JobDetails, JobSubmissionClient
+
+logger = logging.getLogger(__name__)
 
 _QUIET_LOGGERS: Final = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 _NOT_READY: Final = "No available agent"
 _READY_WITHIN_S: Final = 60.0
 _ASK_AGAIN_S: Final = 2.0
+_SILENT_LIMIT_S: Final = 120.0
 _JOB: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
@@ -88,12 +91,17 @@ class JobServer:
     def follow(self, job: str, write: Callable[[str], object]) -> int:
         """Pass on what a job prints until it ends, and return its exit code.
 
+        A connection that breaks off is taken up again.
+
         Raises:
-            ResourceError: If the job ended without an exit code: it was stopped, or its machine
-                was lost.
+            ResourceError: If the job ended without an exit code (it was stopped, or its machine was
+                lost), or the job server does not answer for two minutes.
         """
-        asyncio.run(self._pass_on(job, write))
-        details = self._client.get_job_info(job)
+        output = _Unseen(write)
+        self._pass_on(job, output)
+        while not (details := self._details(job)).status.is_terminal():
+            time.sleep(_ASK_AGAIN_S)
+            self._pass_on(job, output)
         if details.driver_exit_code is None:
             raise ResourceError(
                 f"submit: expected job {job} to end by itself, got {details.status}:"
@@ -101,9 +109,36 @@ class JobServer:
             )
         return int(details.driver_exit_code)
 
-    async def _pass_on(self, job: str, write: Callable[[str], object]) -> None:
+    def _pass_on(self, job: str, output: "_Unseen") -> None:
+        """Pass on what a job prints until it ends, or the connection breaks off."""
+        from aiohttp import ClientError
+
+        try:
+            asyncio.run(self._tail(job, output))
+        except (RuntimeError, OSError, ClientError) as error:
+            if not output.is_broken:
+                logger.warning("submit: job %s is not heard: %s; trying again", job, error)
+            output.is_broken = True
+
+    async def _tail(self, job: str, output: "_Unseen") -> None:
+        output.begin()
         async for text in self._client.tail_job_logs(job):
-            write(text)
+            output.add(text)
+
+    def _details(self, job: str) -> "JobDetails":
+        """Return how a job stands, as soon as the job server answers."""
+        deadline_s = time.monotonic() + _SILENT_LIMIT_S
+        while True:
+            try:
+                return self._client.get_job_info(job)
+            except (RuntimeError, OSError) as error:
+                if time.monotonic() > deadline_s:
+                    raise ResourceError(
+                        f"submit: expected {self._address} to answer within {_SILENT_LIMIT_S:g} s,"
+                        f" got {error}. Job {job} goes on without this command; follow it with: ray"
+                        f" job logs --follow --address {self._address} {job}"
+                    ) from error
+                time.sleep(_ASK_AGAIN_S)
 
     def _connect(self) -> "JobSubmissionClient":
         from ray.exceptions import AuthenticationError
@@ -121,6 +156,35 @@ class JobServer:
             f" {type(error).__name__}: {first_line} Check the address (the dashboard's, not port"
             " 6379 or 10001) and the token (RAY_AUTH_TOKEN, or ~/.ray/auth_token)."
         )
+
+
+class _Unseen:
+    """A job's output, which is told from its begin after each break: what is new is passed on.
+
+    Args:
+        write: Where it goes.
+
+    Attributes:
+        is_broken: Whether nothing has come since a break.
+    """
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self.is_broken = False
+        self._write = write
+        self._n_written = 0
+
+    def begin(self) -> None:
+        """Expect the output from its begin."""
+        self._n_told = 0
+
+    def add(self, text: str) -> None:
+        """Take the next piece of what is told."""
+        self.is_broken = False
+        new = text[max(0, self._n_written - self._n_told) :]
+        self._n_told += len(text)
+        self._n_written += len(new)
+        if new:
+            self._write(new)
 
 
 def write_out(text: str) -> None:

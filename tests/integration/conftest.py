@@ -4,10 +4,13 @@ import contextlib
 import io
 import logging
 import os
+import select
 import shutil
 import socket
+import socketserver
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -147,6 +150,55 @@ def shared_place(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
     folder = tmp_path_factory.mktemp("shared")
     shutil.copy(empty_store, folder)
     return Place(folder)
+
+
+class _Gate(socketserver.ThreadingTCPServer):
+    """Passes connections on to the server, unless a file says that it is out of reach."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, away: Path) -> None:
+        self.onward, self.away = ("127.0.0.1", port), away
+        super().__init__(("127.0.0.1", 0), _Connection)
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        if self.server.away.exists():
+            return
+        with socket.create_connection(self.server.onward) as server:
+            back = threading.Thread(target=self.copy, args=(server, self.request), daemon=True)
+            back.start()
+            self.copy(self.request, server)
+            back.join()
+
+    def copy(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the other direction has ended
+            while not self.server.away.exists():
+                if not select.select([source], [], [], 0.1)[0]:
+                    continue
+                if not (data := source.recv(65536)):
+                    break
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def _gate(port: int, away: Path) -> Iterator[int]:
+    """Open a gate to a port of this machine, and give its own port."""
+    gate = _Gate(port, away)
+    threading.Thread(target=gate.serve_forever, daemon=True).start()
+    try:
+        yield gate.server_address[1]
+    finally:
+        gate.shutdown()
+        gate.server_close()
+
+
+@pytest.fixture(scope="session")
+def gate() -> Callable[[int, Path], contextlib.AbstractContextManager[int]]:
+    """Return how a gate to a port is opened; while the file is there, it lets nothing through."""
+    return _gate
 
 
 @pytest.fixture(scope="session")

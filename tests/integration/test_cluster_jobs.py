@@ -1,6 +1,8 @@
 """Sweeps whose driver runs on the cluster."""
 
 import os
+import threading
+import time
 
 import pytest
 import ray
@@ -51,6 +53,42 @@ def test_a_job_need_not_be_waited_for(place, dashboard, capsys) -> None:
     job = capsys.readouterr().out.strip()
     assert JobServer(dashboard).follow(job, heard.append) == 1
     assert "no rate today" in "".join(heard)
+
+
+def test_a_job_that_is_out_of_reach_is_followed_again(place, dashboard, gate, caplog) -> None:
+    """As where a forwarded port drops: each line comes once, and so does the exit code."""
+    away, begun, ended = (place.folder / name for name in ("away", "begun", "ended"))
+    written(place, "LR = 0.1")
+    wait = f"""
+import time
+from pathlib import Path
+
+Path({str(begun)!r}).touch()
+while not Path({str(ended)!r}).exists():
+    time.sleep(0.1)
+"""
+    file = place.empty(body="from neighbour import LR", lr="LR", after=wait)
+    file = file.rename(place.folder / "code" / "job.py")
+    heard = []
+
+    def drop() -> None:
+        while not begun.exists():
+            time.sleep(0.1)
+        away.touch()
+        time.sleep(3.0)
+        ended.touch()
+        away.unlink()
+
+    with gate(int(dashboard.rpartition(":")[2]), away) as port:
+        server = JobServer(f"http://127.0.0.1:{port}")
+        kept = ["--work-dir", str(place.folder / "akid_runs"), "--tracking-uri", place.uri]
+        job = server.submit(file, kept)
+        threading.Thread(target=drop, daemon=True).start()
+        assert server.follow(job, heard.append) == 0
+
+    assert caplog.text.count("is not heard") == 1
+    assert "".join(heard).count("trials: 1 FINISHED") == 1
+    assert "".join(heard).count("1/1 done") == 1
 
 
 def test_results_are_not_left_in_a_folder_that_goes(place, monkeypatch, capsys) -> None:
