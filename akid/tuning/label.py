@@ -1,5 +1,6 @@
 """Label: what a trial is called, from the parameters in which the trials of a sweep differ."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ _LONGEST_VALUE: Final = 24
 _LONGEST_PART: Final = 60
 _MOST_DIGITS: Final = 8  # a float with more was drawn or computed, not written by a person
 _LONGEST_SLUG: Final = 80
+_MARK_DIGITS: Final = 3
 _KIND_KEYS: Final = ("type", "name")  # {"type": "relu"} is called relu
 _PLAIN: Final = re.compile(r"[\w.+/:-]+")
 _NOT_IN_FILE_NAMES: Final = re.compile(r"[^A-Za-z0-9._=+-]+")
@@ -155,16 +157,27 @@ def _ends(column: str) -> Iterator[str]:
 
 
 def _short_values(distinct: Mapping[str, Any]) -> dict[str, str]:
-    """Return a short text for each distinct value of a column; no two alike."""
+    """Return a short text for each distinct value of a column; no two alike.
+
+    What would be alike is told apart by the first digits of a hash of the value: it is called the
+    same wherever it stands, and whatever stands beside it.
+    """
     short = {key: _cut(_summary(value)) for key, value in distinct.items()}
     rounded = {key: text for key, value in distinct.items() if (text := _rounded(value))}
     taken = Counter([*short.values(), *rounded.values()])
     short |= {key: text for key, text in rounded.items() if taken[text] == 1}
     count = Counter(short.values())
-    return {
-        key: text if count[text] == 1 else f"{text}~{number}"
-        for number, (key, text) in enumerate(short.items())
-    }
+    marks = _marks([key for key, text in short.items() if count[text] > 1])
+    return {key: f"{text}~{marks[key]}" if key in marks else text for key, text in short.items()}
+
+
+def _marks(keys: Sequence[str]) -> dict[str, str]:
+    """Return the first digits of a hash of each key, as many as tell all apart."""
+    hashes = {key: hashlib.sha256(key.encode()).hexdigest() for key in keys}
+    length = _MARK_DIGITS
+    while len({digits[:length] for digits in hashes.values()}) < len(hashes):
+        length += 1
+    return {key: digits[:length] for key, digits in hashes.items()}
 
 
 def _rounded(value: Any) -> str:
@@ -182,17 +195,24 @@ def _summary(value: Any) -> str:
 
     >>> _summary([{"type": "maxout", "group_size": 2}, {"type": "maxout", "group_size": 5}])
     'maxout'
+    >>> _summary([16, 16])
+    '16,16'
     """
     if isinstance(value, str):
         return _word(value)
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, list | tuple) and value:
-        return ",".join(dict.fromkeys(_summary(item) for item in value))
+        texts = [_summary(item) for item in value]
+        return ",".join(texts if _are_numbers(value) else dict.fromkeys(texts))
     if isinstance(value, dict):
         kind = next((value[key] for key in _KIND_KEYS if isinstance(value.get(key), str)), None)
         return _word(kind) if kind else literal(value)
     return literal(value)
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) for value in values)
 
 
 def _word(text: str) -> str:

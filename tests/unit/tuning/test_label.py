@@ -37,8 +37,8 @@ def test_the_documented_example_reads_well() -> None:
         ([{"lr": 1}, {"lr": 2}], [{"lr": 3}, {"lr": 4}], ["net.lr=1 opt.lr=3"]),
         ([{"act": {"type": "relu"}}, {"act": {"type": "elu"}}], [{}], ["act=relu", "act=elu"]),
         ([{"a": 1}, {"a": 1}], [{}], ["net=0", "net=1"]),
-        ([{"k": [3, 3]}, {"k": [5, 3]}], [{}], ["k=3", "k=5,3"]),
-        ([{"k": [3]}, {"k": [3, 3]}], [{}], ["k=3~0", "k=3~1"]),
+        ([{"k": [3, 3]}, {"k": [5, 3]}], [{}], ["k=3,3", "k=5,3"]),
+        ([{"k": [3]}, {"k": [3, 3]}], [{}], ["k=3", "k=3,3"]),
         ([{"a": True}, {"a": 1}], [{}], ["a=True", "a=1"]),
         ([{"a": None}, {}], [{}], ["a=None", "net=1"]),
         ([{}], [{"lr": 1e-5}, {"lr": 0.1 + 0.2}], ["lr=1e-05", "lr=0.3"]),
@@ -48,6 +48,20 @@ def test_the_documented_example_reads_well() -> None:
 def test_labels_name_what_differs(nets: list[Paras], opts: list[Paras], expected: object) -> None:
     """The shortest name and value that tell the trials apart."""
     assert labels(nets, opts)[: len(expected)] == expected  # type: ignore[arg-type]
+
+
+def test_what_reads_alike_is_told_apart_by_what_it_is() -> None:
+    """In whatever order it comes, and whatever is beside it, as in a table by rank."""
+    first, second, third = ([{"type": "maxout", "group_size": size}] for size in (2, 3, 4))
+
+    def texts(*values: list[Paras]) -> list[str]:
+        columns = ShortColumns([{"act": value} for value in values], [{}])
+        return [columns.texts({"net.act": value})[0] for value in values]
+
+    all_ = texts(first, second, third)
+    assert len(set(all_)) == 3
+    assert all(text.startswith("maxout~") for text in all_)
+    assert texts(third, first) == [all_[2], all_[0]]
 
 
 def test_repeats_are_numbered() -> None:
