@@ -48,11 +48,13 @@ class Engine(Block):
         device: Where the brain and the batches shall lie.
         is_elsewhere: Whether practice happens in other processes: a kid then calls `practise_all`
             in place of its own loop.
+        wants_gpus: Whether it computes on GPUs where there are any, and not on a CPU all the same.
         is_chief: Whether this process writes the files of the run; one of all workers does.
     """
 
     device: torch.device
     is_elsewhere: bool = False
+    wants_gpus: bool = True
     is_chief: bool = True
 
     def practise_all(self, kid: Any, *, resumes: bool) -> None:

@@ -64,6 +64,7 @@ class SingleEngine(Engine):
                 f"Engine 'single': expected precision among {sorted(_PRECISIONS)},"
                 f" got precision={precision!r}."
             )
+        self.wants_gpus = device is None or torch.device(device).type == "cuda"
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from akid.errors import ExperimentError
+from akid.errors import ExperimentError, ResourceError
 
 if TYPE_CHECKING:
     from akid.training.kid import Kid
@@ -57,6 +57,7 @@ def practise(
     workers: int | None = None,
     is_to_stop: Callable[[], bool] | None = None,
     on_note: Callable[[str], None] | None = None,
+    gpu_fault: str = "",
 ) -> "Report":
     """Call `setup`, let the kid that it returns practise, and return the kid's report.
 
@@ -75,11 +76,14 @@ def practise(
             a full disk does not take, and final weights that are not saved.
         workers: How many workers wait for the kid, 0 where it is to practise in this process; None
             if both is right.
+        gpu_fault: Why this process can't compute on the GPUs that it was given; empty if it can,
+            or was given none.
 
     Raises:
         ToldToStop: If `is_to_stop` said yes.
         ExperimentError: If `setup` returns something else than a Kid, or one whose engine is
             another than `workers` says.
+        ResourceError: If there is a `gpu_fault`, and the kid's engine would compute on GPUs.
         DivergedError: If the loss becomes NaN or infinite.
     """
     import torch
@@ -90,6 +94,8 @@ def practise(
     seed_globals(seed)
     with seed_scope(seed):
         kid = checked(setup(), workers)
+        if gpu_fault and kid.engine.wants_gpus:
+            raise ResourceError(gpu_fault)
         if log_dir is not None:
             kid.log_dir = log_dir
         if on_row is not None:

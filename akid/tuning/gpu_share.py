@@ -17,26 +17,45 @@ from akid.cluster.gpu_use import GpuUse
 CONTEXT_BYTES: Final = 640 * 2**20
 """What CUDA itself takes of a GPU in each process: 400 to 600 MiB, which PyTorch does not count."""
 
+LEAST_BYTES: Final = 64 * 2**20
+"""What no net does without: a workspace of cuBLAS (32 MiB) and a segment of PyTorch's (20 MiB)."""
 
-def allocator_fraction(share: float, memory_bytes: int) -> float:
-    """Return the part of a GPU's memory that PyTorch may hand out in one process.
 
-    So many processes as have room with this share then fit on the GPU, with their CUDA contexts.
+def allocator_bytes(share: float, memory_bytes: int) -> int:
+    """Return how much of a GPU's memory PyTorch may hand out in one process.
+
+    It is the share less the CUDA context, so that all who share the GPU fit on it, whatever their
+    shares are; 0 where the share does not suffice for the context.
 
     Args:
         share: The trial's share of the GPU, above 0; 1 and more is all of it.
         memory_bytes: The GPU's memory.
 
-    >>> allocator_fraction(1, 80 * 2**30)
-    1.0
-    >>> round(allocator_fraction(0.25, 80 * 2**30), 4)
-    0.2422
+    >>> allocator_bytes(1, 80 * 2**30) / 2**30
+    80.0
+    >>> allocator_bytes(0.25, 80 * 2**30) / 2**30
+    19.375
     """
     if share >= 1:
-        return 1.0
-    neighbours = math.floor(1 / share + 1e-4)
-    left = max(0, memory_bytes - neighbours * CONTEXT_BYTES)
-    return left / memory_bytes / neighbours
+        return memory_bytes
+    return max(0, math.floor(share * memory_bytes) - CONTEXT_BYTES)
+
+
+def share_fault(share: float, memory_bytes: int, *, name: str) -> str:
+    """Return why nothing can be trained with a share of a GPU; empty if something can.
+
+    >>> share_fault(1 / 8, 8 * 2**30, name="NVIDIA L4")
+    ''
+    """
+    if allocator_bytes(share, memory_bytes) >= LEAST_BYTES:
+        return ""
+    needed = math.ceil((CONTEXT_BYTES + LEAST_BYTES) / memory_bytes * 10_000) / 10_000
+    return (
+        f"gpu_num_per_instance: expected a share of {name} that leaves room beside the"
+        f" {CONTEXT_BYTES / 2**20:g} MiB that CUDA takes in each process, got {share:g} of its"
+        f" {memory_bytes / 2**30:.1f} GiB. Let fewer trials share it, each with at least {needed:g}"
+        " (--gpus-per-trial), or train on the CPU (0)."
+    )
 
 
 @final
@@ -45,14 +64,20 @@ class GpuShare:
 
     Args:
         share: The GPUs that the trial was given: 0, a part of one, or a whole number.
+
+    Attributes:
+        fault: Why the trial can't compute on what it was given; empty if it can, or has no GPU.
     """
 
     def __init__(self, share: float) -> None:
+        self.fault = ""
         self._share = share
         self._meter = GpuMeter(_own_uuids() if share > 0 else [])
 
     def __enter__(self) -> Self:
-        self._is_cuda = self._share > 0 and _cap(self._share)
+        self._is_cuda = self._share > 0 and _is_cuda()
+        if self._is_cuda:
+            self.fault = _cap(self._share)
         self._meter.__enter__()
         return self
 
@@ -78,17 +103,24 @@ def _own_uuids() -> list[str]:
     return [] if isinstance(found, str) else [gpu.uuid for gpu in found if not gpu.fault]
 
 
-def _cap(share: float) -> bool:
-    """Cap this process on each of its GPUs; return whether it has any."""
+def _is_cuda() -> bool:
     import torch
 
-    if not torch.cuda.is_available():  # logical GPUs, or none
-        return False
+    return torch.cuda.is_available()  # not where GPUs are only counted
+
+
+def _cap(share: float) -> str:
+    """Cap this process on each of its GPUs; return why that leaves too little, or nothing."""
+    import torch
+
+    faults = []
     for device in range(torch.cuda.device_count()):
-        memory = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(allocator_fraction(share, memory), device)
+        gpu = torch.cuda.get_device_properties(device)
+        fraction = allocator_bytes(share, gpu.total_memory) / gpu.total_memory
+        torch.cuda.set_per_process_memory_fraction(fraction, device)
         torch.cuda.reset_peak_memory_stats(device)
-    return True
+        faults.append(share_fault(share, gpu.total_memory, name=gpu.name))
+    return next(filter(None, faults), "")
 
 
 def _reserved_bytes() -> Iterator[tuple[str, int]]:

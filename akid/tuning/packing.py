@@ -9,7 +9,7 @@ from typing import Final, final
 
 from akid.cluster.instance_numbers import AUTO
 from akid.cluster.resources import ClusterCapacity
-from akid.tuning.gpu_share import allocator_fraction
+from akid.tuning.gpu_share import LEAST_BYTES, allocator_bytes
 from akid.tuning.identity import digest
 from akid.tuning.literal import literal
 from akid.tuning.plan import Plan
@@ -37,18 +37,18 @@ class Peak:
 
 
 def trials_on_a_gpu(peak: Peak, most: int = _MOST_ON_A_GPU) -> int:
-    """Return how many trials of a net fit on a GPU, each with its own CUDA context; at least 1.
+    """Return how many trials of a net fit on a GPU, each within its share of it; at least 1.
 
     >>> trials_on_a_gpu(Peak(peak_bytes=2 * 2**30, memory_bytes=80 * 2**30))
     16
     >>> trials_on_a_gpu(Peak(peak_bytes=10 * 2**30, memory_bytes=80 * 2**30))
     6
     """
-    needed = peak.peak_bytes * (1 + MARGIN)
+    needed = max(peak.peak_bytes * (1 + MARGIN), LEAST_BYTES)
     fitting = (
         n
         for n in range(min(most, _MOST_ON_A_GPU), 1, -1)
-        if needed <= allocator_fraction(1 / n, peak.memory_bytes) * peak.memory_bytes
+        if needed <= allocator_bytes(share_of(n), peak.memory_bytes)
     )
     return next(fitting, 1)
 

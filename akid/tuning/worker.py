@@ -184,6 +184,7 @@ class _Performance:
                     workers=trial.workers,
                     is_to_stop=self._is_to_stop,
                     on_note=self._notes.put,
+                    gpu_fault=share.fault,
                 )
             outcome = Outcome(
                 final=dict(report.final),

@@ -9,17 +9,18 @@ import pytest
 import torch
 
 from akid.core.brain import Brain
-from akid.errors import ExperimentError
+from akid.errors import ExperimentError, ResourceError
 from akid.layers.inner_product import InnerProductLayer
 from akid.layers.loss import SoftmaxWithLossLayer
 from akid.sensing.datasets.digits import DigitsFeedSource
 from akid.sensing.sensor import FeedSensor
+from akid.training.engine import EngineSpec
 from akid.training.kid import Kid
 from akid.training.kongfu import MomentumKongFu
 from akid.tuning import execute
 
 
-def build() -> Kid:
+def build(engine: EngineSpec = "single") -> Kid:
     brain = Brain(name="Brain")
     brain.attach(InnerProductLayer(out_channel_num=10, name="ip1"))
     brain.attach(
@@ -31,7 +32,8 @@ def build() -> Kid:
     )
     source = DigitsFeedSource(name="Source", scale=True, num_train=40, num_val=20)
     sensor = FeedSensor(source_in=source, batch_size=20, name="Sensor")
-    return Kid(sensor, brain, MomentumKongFu(lr=0.1), max_epoch=2, train_log_step=2)
+    kongfu = MomentumKongFu(lr=0.1)
+    return Kid(sensor, brain, kongfu, engine=engine, max_epoch=2, train_log_step=2)
 
 
 def test_a_source_becomes_a_function_whose_traceback_shows_its_lines() -> None:
@@ -55,6 +57,18 @@ def test_what_is_no_kid_is_refused() -> None:
     """The message says what to write."""
     with pytest.raises(ExperimentError, match=r"got dict: \{\}.*return kid"):
         execute.practise(dict, seed=0, threads=1)
+
+
+def test_a_kid_that_would_use_a_gpu_which_cannot_be_used_is_refused() -> None:
+    """One that was told to compute on the CPU is not."""
+    with pytest.raises(ResourceError, match=r"^the GPU is too old$"):
+        execute.practise(build, seed=0, threads=1, gpu_fault="the GPU is too old")
+
+    def on_the_cpu() -> Kid:
+        return build(engine={"name": "single", "device": "cpu"})
+
+    report = execute.practise(on_the_cpu, seed=0, threads=1, gpu_fault="the GPU is too old")
+    assert report.steps == 4
 
 
 def test_practice_tells_of_each_row(tmp_path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from akid.cluster.instance_numbers import AUTO, requests_for
 from akid.cluster.resources import ClusterCapacity, Node
 from akid.tuning.experiment import Experiment
-from akid.tuning.gpu_share import CONTEXT_BYTES
+from akid.tuning.gpu_share import LEAST_BYTES, allocator_bytes, share_fault
 from akid.tuning.packing import MARGIN, Peak, Peaks, share_of, trials_on_a_gpu
 from akid.tuning.plan import Plan, make_plan
 from akid.tuning.template import Template
@@ -39,19 +39,27 @@ def test_a_packing_is_the_largest_that_fits(peak: int, memory: int, most: int) -
     """All trials fit with their margin and contexts, and one more would not."""
 
     def fits(n: int) -> bool:
-        context = CONTEXT_BYTES if n > 1 else 0
-        return n * (peak * (1 + MARGIN) + context) <= memory * (1 + 1e-12)
+        return max(peak * (1 + MARGIN), LEAST_BYTES) <= allocator_bytes(share_of(n), memory)
 
     n = trials_on_a_gpu(Peak(peak_bytes=peak, memory_bytes=memory), most)
 
     assert 1 <= n <= min(most, 16)
     assert n == 1 or fits(n)
+    assert not share_fault(share_of(n), memory, name="NVIDIA L4")
     assert n == min(most, 16) or not fits(n + 1)
 
 
 @pytest.mark.parametrize(
     ("peak_gib", "memory_gib", "n"),
-    [(0.4, 16, 14), (1.9, 16, 5), (7.0, 16, 1), (20.0, 16, 1), (30.0, 140, 3), (0.9, 140, 16)],
+    [
+        (0.4, 16, 14),
+        (0.01, 8, 11),
+        (1.9, 16, 5),
+        (7.0, 16, 1),
+        (20.0, 16, 1),
+        (30.0, 140, 3),
+        (0.9, 140, 16),
+    ],
 )
 def test_recorded_measurements(peak_gib: float, memory_gib: float, n: int) -> None:
     """Small nets, large ones, and one that does not fit at all, on a small and on a large GPU."""
@@ -82,7 +90,7 @@ def test_what_was_measured_is_remembered_and_decides(tmp_path) -> None:
     plan = planned()
     peaks = Peaks(tmp_path)
     for trial in peaks.missing(plan)[:3]:
-        size = 9 * GIB if trial.net_paras["width"] == 512 else GIB
+        size = 8 * GIB if trial.net_paras["width"] == 512 else GIB
         peaks.add(plan, trial, Peak(peak_bytes=size, memory_bytes=80 * GIB))
 
     packed = Peaks(tmp_path).packed(planned(), BOX)
