@@ -6,13 +6,14 @@ memory itself, and its neighbours do not.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, Self, final
 
 from akid.cluster import machine
 from akid.cluster.gpu_meter import GpuMeter
 from akid.cluster.gpu_use import GpuUse
+from akid.cluster.gpus import Gpu
 
 CONTEXT_BYTES: Final = 640 * 2**20
 """What CUDA itself takes of a GPU in each process: 400 to 600 MiB, which PyTorch does not count."""
@@ -72,12 +73,15 @@ class GpuShare:
     def __init__(self, share: float) -> None:
         self.fault = ""
         self._share = share
-        self._meter = GpuMeter(_own_uuids() if share > 0 else [])
+        self._gpus = _own_gpus() if share > 0 else []
+        self._meter = GpuMeter([gpu.uuid for gpu in self._gpus])
 
     def __enter__(self) -> Self:
         self._is_cuda = self._share > 0 and _is_cuda()
         if self._is_cuda:
             self.fault = _cap(self._share)
+        elif self._gpus:
+            self.fault = _torch_fault(self._gpus)
         self._meter.__enter__()
         return self
 
@@ -98,15 +102,49 @@ class GpuShare:
         return list(found.values())
 
 
-def _own_uuids() -> list[str]:
+def _own_gpus() -> Sequence[Gpu]:
+    """Return the sound GPUs of this process; none where GPUs are only counted."""
     found = machine.local_gpus()
-    return [] if isinstance(found, str) else [gpu.uuid for gpu in found if not gpu.fault]
+    return [] if isinstance(found, str) else [gpu for gpu in found if not gpu.fault]
 
 
 def _is_cuda() -> bool:
     import torch
 
-    return torch.cuda.is_available()  # not where GPUs are only counted
+    return torch.cuda.is_available()
+
+
+def _torch_fault(gpus: Sequence[Gpu]) -> str:
+    """Return why torch does not find GPUs that the driver lists.
+
+    Two trials with the same fault say the same, so that a sweep ends after a few of them.
+    """
+    import torch
+
+    names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus))
+    cuda = torch.version.cuda
+    built = "without CUDA" if cuda is None else f"for CUDA {cuda}"
+    advice = (
+        "Install a torch that is built for CUDA"
+        if cuda is None
+        else "Update the driver, or install a torch that is built for a CUDA which the driver knows"
+    )
+    return (
+        f"torch: expected to compute on {names} (driver {gpus[0].driver}), which the trial was"
+        f" given, got torch {torch.__version__}, built {built}, which can't: {_reason()}. {advice},"
+        " or train on the CPU with gpu_num_per_instance = 0 (--gpus-per-trial 0)."
+    )
+
+
+def _reason() -> str:
+    """Return what torch says when it is to use a GPU in spite of finding none."""
+    import torch
+
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        return " ".join(str(error).split()).rstrip(".")
+    return "it finds none"
 
 
 def _cap(share: float) -> str:

@@ -9,6 +9,7 @@ from ray.exceptions import RayError
 
 from akid.cluster.gpu_use import GpuUse
 from akid.core import seeding
+from akid.errors import ResourceError
 from akid.training.ray_group import WorkerGroup
 from akid.training.ray_worker import GroupWorker, Place, Task
 from akid.tuning import output, provenance
@@ -39,6 +40,8 @@ class TrialGroupWorker(GroupWorker):
             GpuShare(len(ray.get_runtime_context().get_accelerator_ids()["GPU"])) as share,
             output.kept_in(Path(task.folder, OUTPUT_NAME.format(rank=place.rank))),
         ):
+            if share.fault:
+                raise ResourceError(share.fault)
             super().perform(task, place)
         self._uses = share.uses()
 

@@ -1,6 +1,7 @@
 """A share that holds: the part of a GPU's memory that a process may take."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from akid.cluster import nvml
+from akid.cluster.gpus import VISIBLE, Gpu
 from akid.tuning.gpu_share import (
     CONTEXT_BYTES,
     LEAST_BYTES,
@@ -87,6 +90,51 @@ def test_a_process_is_capped_and_told_when_that_leaves_nothing(
     with GpuShare(share) as held:
         assert caps == [allocator_bytes(share, 8 * GIB) / (8 * GIB)]
         assert bool(held.fault) == is_fault
+
+
+@pytest.mark.parametrize(
+    ("cuda", "told"),
+    [
+        (
+            None,
+            "built without CUDA, which can't: {reason}. Install a torch that is built for",
+        ),
+        ("13.0", "built for CUDA 13.0, which can't: {reason}. Update the driver, or install"),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use_is_a_fault(
+    cuda: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the GPU, torch, the driver, and what to do; all trials of the kind say the same."""
+
+    def refuse() -> None:
+        raise RuntimeError("The NVIDIA driver\nis too old.")
+
+    gpu = Gpu(
+        index=0, name="NVIDIA L4", uuid="GPU-a", memory_bytes=1, free_bytes=1, driver="470.57"
+    )
+    broken = replace(gpu, index=1, uuid="", driver="1", fault="GPU is lost")
+    monkeypatch.setattr(nvml, "survey", lambda: [broken, gpu])
+    monkeypatch.delenv(VISIBLE, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", refuse)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+
+    with GpuShare(0.5) as held:
+        fault = held.fault
+    assert fault.startswith(
+        "torch: expected to compute on NVIDIA L4 (driver 470.57), which the trial was given, got"
+        f" torch {torch.__version__}, {told.format(reason='The NVIDIA driver is too old')}"
+    )
+    assert "--gpus-per-trial 0" in fault
+    monkeypatch.setattr(nvml, "survey", lambda: [replace(gpu, uuid="b")])
+    with GpuShare(1.0) as held:
+        assert held.fault == fault
+    monkeypatch.setattr(nvml, "survey", lambda: [broken])
+    with GpuShare(1.0) as held:
+        assert held.fault == "", "such a GPU is no torch's fault"
+    with GpuShare(0.0) as held:
+        assert held.fault == ""
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is an NVIDIA driver")
