@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 from akid.cluster.instance_numbers import AUTO
 from akid.cluster.resources import ClusterCapacity
@@ -121,9 +121,16 @@ def _packable(plan: Plan) -> Sequence[Trial]:
 
 
 def _net(plan: Plan, trial: Trial) -> str:
-    """Return what tells apart what takes memory: all parameters but rates, that is, floats."""
-    settings = [(name, v) for name, v in trial.columns.items() if not isinstance(v, float)]
+    """Return what tells apart what takes memory: all parameters but rates.
+
+    A float of the optimiser's is a rate; one of the net's may be a width.
+    """
+    settings = [(k, v) for k, v in trial.columns.items() if not _is_rate(k, v)]
     return digest(plan.experiment.template.source, literal(settings))
+
+
+def _is_rate(column: str, value: Any) -> bool:
+    return column.startswith("opt.") and isinstance(value, float)
 
 
 def _trials_by_cpus(plan: Plan, capacity: ClusterCapacity) -> int:

@@ -1,5 +1,7 @@
 """How many trials share a GPU."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,12 @@ GIB = 2**30
 BOX = ClusterCapacity(nodes=(Node(cpus=64, gpus=8),))
 
 
-def planned(capacity: ClusterCapacity = BOX, gpus: object = AUTO, cpus: float = 1) -> Plan:
+def planned(
+    capacity: ClusterCapacity = BOX,
+    gpus: object = AUTO,
+    cpus: float = 1,
+    widths: Sequence[float] = (8, 512),
+) -> Plan:
     """Return the plan of two nets by two rates by two batch sizes."""
     experiment = Experiment(
         name="e",
@@ -25,7 +32,7 @@ def planned(capacity: ClusterCapacity = BOX, gpus: object = AUTO, cpus: float = 
             " {{ opt_paras['batch'] }}\n",
             name="e",
         ),
-        net_paras_list=[{"width": 8}, {"width": 512}],
+        net_paras_list=[{"width": width} for width in widths],
         opt_paras_list=[{"lr": lr, "batch": b} for lr in (0.1, 0.2) for b in (16, 64)],
         gpu_num_per_instance=gpus,
         cpu_num_per_instance=cpus,
@@ -82,6 +89,14 @@ def test_each_net_is_measured_once(tmp_path) -> None:
     assert [(t.net_paras["width"], t.opt_paras["batch"]) for t in missing] == [
         (512, 64), (8, 64), (512, 16), (8, 16),
     ]  # fmt: skip
+    assert {t.opt_paras["lr"] for t in missing} == {0.1}
+
+
+def test_nets_that_differ_in_a_float_are_two(tmp_path) -> None:
+    """It may be a width; the rates are the optimiser's."""
+    missing = Peaks(tmp_path).missing(planned(widths=(0.25, 8.0)))
+
+    assert {t.net_paras["width"] for t in missing} == {0.25, 8.0}
     assert {t.opt_paras["lr"] for t in missing} == {0.1}
 
 
