@@ -6,9 +6,9 @@ from typing import Final
 import ray
 from ray.exceptions import RayError
 
-from akid.cluster import temporary
+from akid.cluster import machine, temporary
 from akid.tuning.execute import load_setup, practise
-from akid.tuning.packing import Peak
+from akid.tuning.packing import Peak, model_of
 from akid.tuning.trial import Trial
 
 _STEPS: Final = 5
@@ -63,12 +63,16 @@ def peak_of(source: str, seed: int, threads: int) -> Peak | str:
 
     if not torch.cuda.is_available():
         return "there is no GPU that can be measured"
+    gpus = machine.local_gpus()
+    if isinstance(gpus, str):
+        return f"its GPU has no name: {gpus}"
     setup = load_setup(source, name="setup")
     with temporary.folder("probe") as folder:
         practise(lambda: _short(setup()), seed=seed, threads=threads, log_dir=folder)
     return Peak(
         peak_bytes=torch.cuda.max_memory_reserved(),
         memory_bytes=torch.cuda.get_device_properties(0).total_memory,
+        gpu_model=model_of(gpus[0]),
     )
 
 

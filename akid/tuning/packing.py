@@ -1,19 +1,24 @@
 """Packing: how many trials share a GPU, decided from what their nets were measured to take."""
 
 import json
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, final
 
+from akid.cluster.gpus import Gpu
 from akid.cluster.instance_numbers import AUTO
+from akid.cluster.inventory import NodeInventory
 from akid.cluster.resources import ClusterCapacity
 from akid.tuning.gpu_share import LEAST_BYTES, allocator_bytes
 from akid.tuning.identity import digest
 from akid.tuning.literal import literal
 from akid.tuning.plan import Plan
 from akid.tuning.trial import Trial
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME: Final = "gpu_peaks.json"
 MARGIN: Final = 0.2
@@ -29,26 +34,41 @@ class Peak:
 
     Attributes:
         peak_bytes: The most memory that PyTorch took.
-        memory_bytes: The GPU's memory.
+        memory_bytes: The GPU's memory, as PyTorch counts it.
+        gpu_model: What GPU it was, as `model_of` calls it.
     """
 
     peak_bytes: int
     memory_bytes: int
+    gpu_model: str
 
 
-def trials_on_a_gpu(peak: Peak, most: int = _MOST_ON_A_GPU) -> int:
+def model_of(gpu: Gpu) -> str:
+    """Return what a GPU has in common with those that need no measurement of their own."""
+    return f"{gpu.name}, {gpu.memory_bytes // 2**20} MiB"
+
+
+def suitable_gpus(
+    plan: Plan, capacity: ClusterCapacity, inventory: Sequence[NodeInventory]
+) -> list[Gpu]:
+    """Return the sound GPUs of the machines on which trials of a plan may share one."""
+    requests = {trial.request for trial in packable(plan)}
+    names = {node.name for node in capacity.nodes if any(node.holds(each) for each in requests)}
+    found = [node.gpus for node in inventory if node.name in names]
+    return [gpu for gpus in found if not isinstance(gpus, str) for gpu in gpus if not gpu.fault]
+
+
+def trials_on_a_gpu(peak_bytes: float, memory_bytes: int, most: int = _MOST_ON_A_GPU) -> int:
     """Return how many trials of a net fit on a GPU, each within its share of it; at least 1.
 
-    >>> trials_on_a_gpu(Peak(peak_bytes=2 * 2**30, memory_bytes=80 * 2**30))
-    16
-    >>> trials_on_a_gpu(Peak(peak_bytes=10 * 2**30, memory_bytes=80 * 2**30))
-    6
+    >>> trials_on_a_gpu(2 * 2**30, 80 * 2**30), trials_on_a_gpu(10 * 2**30, 80 * 2**30)
+    (16, 6)
     """
-    needed = max(peak.peak_bytes * (1 + MARGIN), LEAST_BYTES)
+    needed = max(peak_bytes * (1 + MARGIN), LEAST_BYTES)
     fitting = (
         n
         for n in range(min(most, _MOST_ON_A_GPU), 1, -1)
-        if needed <= allocator_bytes(share_of(n), peak.memory_bytes)
+        if needed <= allocator_bytes(share_of(n), memory_bytes)
     )
     return next(fitting, 1)
 
@@ -64,7 +84,9 @@ def share_of(n: int) -> float:
 
 @final
 class Peaks:
-    """The measured peaks of an experiment's nets, kept in a file of its folder.
+    """The measured peaks of an experiment's nets by GPU, kept in a file of its folder.
+
+    A file that can't be read counts as none: it is measured again.
 
     Args:
         folder: The experiment's folder below the work dir.
@@ -72,33 +94,42 @@ class Peaks:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE_NAME
-        self._peaks: dict[str, Peak] = {}
-        if self._file.is_file():
-            known = json.loads(self._file.read_text(encoding="utf-8"))
-            self._peaks = {key: Peak(**peak) for key, peak in known.items()}
+        self._peaks = _read(self._file)
 
-    def missing(self, plan: Plan) -> list[Trial]:
-        """Return a trial for each net that runs and has not been measured."""
-        trials = {_net(plan, trial): trial for trial in reversed(_packable(plan))}
-        return [trial for net, trial in trials.items() if net not in self._peaks]
+    def missing(self, plan: Plan, gpus: Iterable[Gpu]) -> list[Trial]:
+        """Return a trial for each net that runs and was measured on none of these GPUs."""
+        models = {model_of(gpu) for gpu in gpus}
+        trials = {_net(plan, trial): trial for trial in reversed(packable(plan))}
+        return [
+            trial
+            for net, trial in trials.items()
+            if not any(_key(net, model) in self._peaks for model in models)
+        ]
 
     def add(self, plan: Plan, trial: Trial, peak: Peak) -> None:
         """Keep what a trial's net was measured to take."""
-        self._peaks[_net(plan, trial)] = peak
+        self._peaks[_key(_net(plan, trial), peak.gpu_model)] = peak
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        texts = {net: asdict(peak) for net, peak in self._peaks.items()}
-        self._file.write_text(json.dumps(texts, indent=2), encoding="utf-8")
+        texts = {key: asdict(peak) for key, peak in self._peaks.items()}
+        made = self._file.with_suffix(".new")
+        made.write_text(json.dumps(texts, indent=2), encoding="utf-8")
+        made.replace(self._file)
 
-    def packed(self, plan: Plan, capacity: ClusterCapacity) -> Plan:
-        """Return the plan with the largest packing: the smallest shares that hold.
+    def packed(self, plan: Plan, capacity: ClusterCapacity, gpus: Sequence[Gpu]) -> Plan:
+        """Return the plan with the largest packing: the smallest shares that hold on all GPUs.
 
         Trials whose net has not been measured keep a GPU for themselves.
+
+        Args:
+            plan: The plan.
+            capacity: The cluster.
+            gpus: The GPUs on which a trial may come to lie.
         """
         most = _trials_by_cpus(plan, capacity)
         shares = {
-            trial.index: share_of(trials_on_a_gpu(peak, most))
-            for trial in _packable(plan)
-            if (peak := self._peaks.get(_net(plan, trial))) is not None
+            trial.index: share_of(n)
+            for trial in packable(plan)
+            if (n := self._trials_on_any(gpus, _net(plan, trial), most))
         }
         trials = tuple(
             replace(planned, trial=_sharing(planned.trial, shares[planned.trial.index]))
@@ -108,16 +139,50 @@ class Peaks:
         )
         return replace(plan, trials=trials)
 
+    def _trials_on_any(self, gpus: Sequence[Gpu], net: str, most: int) -> int:
+        """Return how many trials of a net fit on whichever of the GPUs; 0 where none measured it.
 
-def _sharing(trial: Trial, share: float) -> Trial:
-    return replace(trial, request=replace(trial.request, gpus=share))
+        A GPU that has not measured it is taken to need as much as the others at most.
+        """
+        known = {
+            model: self._peaks[key]
+            for model in map(model_of, gpus)
+            if (key := _key(net, model)) in self._peaks
+        }
+        if not known:
+            return 0
+        peak_bytes = max(peak.peak_bytes for peak in known.values())
+        memories = [
+            known[model].memory_bytes if (model := model_of(gpu)) in known else gpu.memory_bytes
+            for gpu in gpus
+        ]
+        return trials_on_a_gpu(peak_bytes, min(memories), most)
 
 
-def _packable(plan: Plan) -> Sequence[Trial]:
+def packable(plan: Plan) -> Sequence[Trial]:
     """Return the trials that run on one GPU, and may share it."""
     if plan.experiment.gpu_num_per_instance != AUTO:
         return []
     return [trial for trial in plan.to_run if trial.gpus > 0 and not trial.workers]
+
+
+def _read(file: Path) -> dict[str, Peak]:
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        return {key: Peak(**peak) for key, peak in known.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        logger.warning("%s can't be read, so nets are measured again: %s", file, error)
+        return {}
+
+
+def _key(net: str, gpu_model: str) -> str:
+    return f"{net} on {gpu_model}"
+
+
+def _sharing(trial: Trial, share: float) -> Trial:
+    return replace(trial, request=replace(trial.request, gpus=share))
 
 
 def _net(plan: Plan, trial: Trial) -> str:

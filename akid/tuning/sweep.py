@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from akid.cluster import connection, instance_numbers, machine, resources, storage
+from akid.cluster import connection, instance_numbers, inventory, machine, resources, storage
 from akid.cluster.connection import Cluster
+from akid.cluster.gpus import Gpu
+from akid.cluster.inventory import NodeInventory
 from akid.cluster.object_folder import is_uri
 from akid.cluster.resources import ClusterCapacity
 from akid.cluster.work_dir import WorkDir
 from akid.errors import ExperimentError, StorageError
-from akid.tuning import mlflow_store, provenance, settling
+from akid.tuning import mlflow_store, packing, provenance, settling
 from akid.tuning import plan as planning
 from akid.tuning.conductor import Conductor
 from akid.tuning.early_stopping import read_scheduler
@@ -101,6 +103,7 @@ class Sweep:
         self._uri = mlflow_store.absolute(options.tracking_uri or mlflow_store.default_uri())
         self._work_dir = options.work_dir.below(experiment.name)
         self._notes: list[str] = []
+        self._joins = options.address is not None or connection.is_connected()
 
     def plan(self) -> Plan:
         """Return what would run and why, without changing anything.
@@ -118,7 +121,9 @@ class Sweep:
                 waiting,
             )
         with ExitStack() as stack:
-            return self._plan(self._known_capacity(stack))
+            capacity = self._known_capacity(stack)
+            plan = self._plan(capacity)
+            return self._peaks().packed(plan, capacity, self._gpus(plan, capacity))
 
     def run(self) -> SweepOutcome:
         """Train what is missing and return a record for each trial.
@@ -160,7 +165,7 @@ class Sweep:
 
     def _known_capacity(self, stack: ExitStack) -> ClusterCapacity:
         """Return what the cluster has; one that has yet to be started has what this machine has."""
-        if self._options.address is None and not connection.is_connected():
+        if not self._joins:
             return machine.local_capacity(
                 num_cpus=self._options.num_cpus, num_gpus=self._options.num_gpus
             )
@@ -208,7 +213,7 @@ class Sweep:
         together = bool(self._work_dir.uri)
         needs = [replace(planned.trial.request, together=together) for planned in plan.trials]
         resources.check_feasible(needs, capacity)
-        return self._peaks().packed(plan, capacity)
+        return plan
 
     def _left(self, run: KnownRun) -> Left | None:
         """Return what a trial can go on from; not between an object store and a folder.
@@ -232,18 +237,28 @@ class Sweep:
 
     def _packed(self, plan: Plan, capacity: ClusterCapacity) -> Plan:
         """Measure the nets that have not been measured, and pack the trials accordingly."""
-        peaks = self._peaks()
-        missing = peaks.missing(plan)
-        if not missing:
-            return plan
-        from akid.tuning import gpu_probe
+        peaks, gpus = self._peaks(), self._gpus(plan, capacity)
+        missing = peaks.missing(plan, gpus)
+        if missing:
+            from akid.tuning import gpu_probe
 
-        for trial, found in gpu_probe.measured(missing):
-            if isinstance(found, str):
-                self._notes.append(f"{trial.label} keeps a GPU for itself: {found}")
-            else:
-                peaks.add(plan, trial, found)
-        return peaks.packed(plan, capacity)
+            for trial, found in gpu_probe.measured(missing):
+                if isinstance(found, str):
+                    self._notes.append(f"{trial.label} keeps a GPU for itself: {found}")
+                else:
+                    peaks.add(plan, trial, found)
+        return peaks.packed(plan, capacity, gpus)
+
+    def _gpus(self, plan: Plan, capacity: ClusterCapacity) -> list[Gpu]:
+        """Return the GPUs that trials of a plan may share; nobody is asked where none do."""
+        if not packing.packable(plan):
+            return []
+        if self._joins:
+            found = inventory.of_cluster()
+        else:
+            gpus = machine.local_gpus()
+            found = [NodeInventory(name=node.name, gpus=gpus) for node in capacity.nodes]
+        return packing.suitable_gpus(plan, capacity, found)
 
     def _carry_out(
         self, plan: Plan, tracker: MlflowTracker, lock: SweepLock, cluster: Cluster, ending: Ending

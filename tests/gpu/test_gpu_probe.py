@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from akid.cluster import machine
 from akid.tuning.gpu_probe import peak_of
-from akid.tuning.packing import Peak
+from akid.tuning.packing import Peak, model_of
 
 pytestmark = [
     pytest.mark.gpu,
@@ -29,4 +30,5 @@ def test_a_larger_batch_has_a_larger_peak() -> None:
 
     assert isinstance(small, Peak)
     assert isinstance(large, Peak)
+    assert small.gpu_model == large.gpu_model == model_of(machine.local_gpus()[0])
     assert 0 < small.peak_bytes < large.peak_bytes < large.memory_bytes

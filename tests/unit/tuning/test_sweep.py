@@ -1,14 +1,18 @@
-"""What a sweep plans on, where the files of earlier trials are not at hand."""
+"""What a sweep plans on: the files of earlier trials, and the GPUs that there are."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from akid.cluster import nvml
+from akid.cluster.gpus import VISIBLE, Gpu
 from akid.cluster.work_dir import WorkDir
 from akid.errors import StorageError
 from akid.tuning import experiment as experiments
 from akid.tuning.mlflow_tracker import MlflowTracker
+from akid.tuning.packing import Peak, Peaks, model_of, share_of
 from akid.tuning.rows import Left
 from akid.tuning.sweep import Sweep, SweepOptions
 from akid.tuning.tracking import FOLDER_TAG, TrialEnd, TrialStart
@@ -48,3 +52,30 @@ def test_files_in_a_store_that_is_gone_stop_a_sweep_only_if_it_is_its_own(
     assert swept("s3://new/runs").plan().trials[0].reason == "killed before"
     with pytest.raises(StorageError, match="s3://old/runs/first/"):
         swept("s3://old/runs").plan()
+
+
+def test_a_sweep_packs_for_the_gpus_that_it_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> None:
+    """A small one that is hidden, to drive a display, does not count."""
+    gpu = Gpu(
+        index=0, name="NVIDIA L4", uuid="a", memory_bytes=24 * 2**30, free_bytes=0, driver="570.86"
+    )
+    display = replace(gpu, index=1, name="NVIDIA T400", memory_bytes=2 * 2**30)
+    monkeypatch.setattr(nvml, "survey", lambda: [gpu, display])
+    monkeypatch.setenv(VISIBLE, "0")
+    (tmp_path / "first.py").write_text(SOURCE.replace("0", "'auto'", 1))
+    options = SweepOptions(
+        tracking_uri=f"sqlite:///{shutil.copy(empty_store, tmp_path)}",
+        work_dir=WorkDir.of(str(tmp_path / "runs")),
+        num_cpus=8,
+    )
+    sweep = Sweep(experiments.load(tmp_path / "first.py"), options)
+    plan = sweep.plan()
+    assert [trial.gpus for trial in plan.to_run] == [1]
+    peak = Peak(peak_bytes=4 * 2**30, memory_bytes=gpu.memory_bytes, gpu_model=model_of(gpu))
+    Peaks(tmp_path / "runs" / "first").add(plan, plan.to_run[0], peak)
+
+    assert [trial.gpus for trial in sweep.plan().to_run] == [share_of(4)]
+    monkeypatch.delenv(VISIBLE)
+    assert [trial.gpus for trial in sweep.plan().to_run] == [1]
