@@ -73,7 +73,7 @@ class Watch:
     def _look(self) -> None:
         while not self._over.wait(0.1):
             self.busiest_bytes = max(self.busiest_bytes, self._used_bytes())
-            self.percents.append(_utilisation_percent())
+            self.percents += _utilisation_percents()
 
     def _used_bytes(self) -> int:
         from akid.cluster import nvml
@@ -82,16 +82,32 @@ class Watch:
         return 0 if isinstance(found, str) else sum(g.memory_bytes - g.free_bytes for g in found)
 
 
-def _utilisation_percent() -> int:
+def _utilisation_percents() -> list[int]:
+    """Return how busy the busiest GPU is; nothing where none says so, as parts of one do (MIG)."""
     from akid.cluster import nvml
 
     try:
         with nvml.library() as library:
-            count = library.nvmlDeviceGetCount()
-            handles = [library.nvmlDeviceGetHandleByIndex(n) for n in range(count)]
-            return max(library.nvmlDeviceGetUtilizationRates(h).gpu for h in handles)
+            said = [_percent(library, n) for n in range(_count(library))]
     except nvml.NoNvml:
+        return []
+    known = [percent for percent in said if percent is not None]
+    return [max(known)] if known else []
+
+
+def _count(library: Any) -> int:
+    try:
+        return int(library.nvmlDeviceGetCount())
+    except library.NVMLError:
         return 0
+
+
+def _percent(library: Any, number: int) -> int | None:
+    try:
+        handle = library.nvmlDeviceGetHandleByIndex(number)
+        return int(library.nvmlDeviceGetUtilizationRates(handle).gpu)
+    except library.NVMLError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,11 +197,12 @@ def report(packed: Swept, alone: Swept, options: argparse.Namespace) -> str:
 
 
 def _row(name: str, share: float, swept: Swept) -> str:
-    mean = statistics.mean(swept.watch.percents) if swept.watch.percents else 0.0
+    percents = swept.watch.percents
+    mean = f"{statistics.mean(percents):.0f}" if percents else "unknown"
     seen_mib = (swept.watch.busiest_bytes - swept.watch.idle_bytes) / 2**20
     return (
         f"| {name} | {share:g} | {swept.took_s:.1f} | {swept.at_once} | {len(swept.gpus)}"
-        f" | {seen_mib:.0f} | {swept.logged_peak_bytes / 2**20:.0f} | {mean:.0f} |"
+        f" | {seen_mib:.0f} | {swept.logged_peak_bytes / 2**20:.0f} | {mean} |"
     )
 
 
