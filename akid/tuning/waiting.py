@@ -144,4 +144,6 @@ def _shortage(scene: Scene) -> str:
     parts += [
         f"{free.amount(name):g} of {all_.amount(name):g} {name}" for name in need.demand.names
     ]
-    return f"{need}: {' and '.join(parts)} are free, the rest is held by others"
+    text = f"{need}: {' and '.join(parts)} are free, the rest is held by others"
+    # Ray says how much of a node's GPUs is free, not of which.
+    return f"{text}; what is free may be parts of several GPUs" if free.holds(need) else text

@@ -72,7 +72,10 @@ def test_free_parts_of_gpus_are_no_gpu() -> None:
     for now_s in (0, 5):
         assert waiting.judge(halves, now_s) == []
 
-    assert "1 of 2 GPUs are free, the rest is held by others" in waiting.text
+    assert waiting.text.endswith(
+        "1 of 2 GPUs are free, the rest is held by others;"
+        " what is free may be parts of several GPUs"
+    )
 
 
 def test_what_no_node_has_any_more_is_told_at_once_and_given_up() -> None:
