@@ -10,10 +10,10 @@ ROW_EVENTS: Final = ("on_train_log_step", "on_val_log_step")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What rank 0 tells: that hooks are due, with what the kid looks like then."""
+    """What rank 0 tells: that hooks are due, with what the kid looks like then, as bytes."""
 
     name: str
-    likeness: dict[str, Any]
+    likeness: bytes
     is_question: bool
 
 
@@ -27,11 +27,11 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """That a worker raised; `pickled` is the exception, or None if it can't be pickled."""
+    """That a worker raised; `error` is the exception as bytes, or None where it can't be so."""
 
     rank: int
     text: str
-    pickled: bytes | None
+    error: bytes | None
 
 
 END: Final = "rank 0 has nothing more to say"

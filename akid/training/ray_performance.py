@@ -7,13 +7,14 @@ from typing import Any, Final, final
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from akid.errors import SetupError, TrainingError
 from akid.training.contact import WorkerLostError
 from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Failure
 from akid.training.hooks import Hooks, Onlooker
 from akid.training.kid import Kid
+from akid.training.ray_bytes import from_bytes
 from akid.training.ray_group import WorkerGroup
 from akid.training.ray_worker import Task
 from akid.training.single_engine import SingleEngine
@@ -106,7 +107,9 @@ class Performance:
     def _got(self, reference: Any) -> Any:
         try:
             return ray.get(reference)
-        except RayError as error:  # a worker, or its machine, is no more
+        except RayError as error:
+            if not _is_loss(error):
+                raise
             self._fault = error
             return None
 
@@ -121,7 +124,7 @@ class Performance:
             self._note_end(end)
         if missing and not self._failures and self._fault is None:
             text = f"{len(missing)} workers did not end within {limit_s:g} s after rank 0 did."
-            self._failures.append(Failure(rank=0, text=text, pickled=None))
+            self._failures.append(Failure(rank=0, text=text, error=None))
 
     def _hear(self, event: Event) -> None:
         stops = self._follow(event)
@@ -131,7 +134,7 @@ class Performance:
     def _follow(self, event: Event) -> bool:
         kid = self._kid
         lr_value = kid.kongfu.lr_value
-        kid.resemble(event.likeness)
+        kid.resemble(from_bytes(event.likeness))
         if lr_value is not None:
             kid.kongfu.lr_value = lr_value
         if event.name == "on_train_begin":
@@ -191,14 +194,20 @@ def _pickled(kid: Kid) -> bytes:
 
 
 def _unpickled(failure: Failure) -> BaseException:
-    if failure.pickled is not None:
+    if failure.error is not None:
         try:
-            error = cloudpickle.loads(failure.pickled)
+            error = from_bytes(failure.error)
         except Exception:  # noqa: BLE001 (user code's exceptions may fail in any way)
             error = None
         if isinstance(error, BaseException):
             return error
     return TrainingError(f"Worker {failure.rank} raised what can't be sent:\n{failure.text}")
+
+
+def _is_loss(error: RayError) -> bool:
+    """Whether a worker or its machine is no more; others raise, or say what can't be read here."""
+    is_unreadable = isinstance(getattr(error, "client_exc", None), Exception)
+    return not isinstance(error, RayTaskError) and not is_unreadable
 
 
 def _last_line(fault: BaseException | None) -> str:

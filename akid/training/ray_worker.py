@@ -3,7 +3,7 @@
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,6 @@ import torch
 from ray import cloudpickle
 from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
-from torch import Tensor
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from akid.cluster.interface import interface_of
@@ -24,6 +23,7 @@ from akid.training import allocator
 from akid.training.engine import EngineParts
 from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Exchange, Failure
 from akid.training.kid import Kid
+from akid.training.ray_bytes import to_bytes
 from akid.training.single_engine import SingleEngine
 from akid.training.team import ProcessTeam
 
@@ -217,8 +217,8 @@ class _Performance:
         return speak
 
     def _tell(self, kid: Kid, event: str, *, is_question: bool, is_whole: bool) -> Answer | None:
-        likeness = kid.likeness(is_whole=is_whole)
-        said = Event(name=event, likeness=_on_cpu(likeness), is_question=is_question)
+        likeness = to_bytes(kid.likeness(is_whole=is_whole))
+        said = Event(name=event, likeness=likeness, is_question=is_question)
         if is_question:
             return self._exchange.ask(said)
         self._exchange.tell(said)
@@ -264,21 +264,10 @@ def _obey(kid: Kid, answer: Any) -> None:
         kid.stop("a hook asked for it")
 
 
-def _on_cpu(value: Any) -> Any:
-    """Bring all tensors in dicts and lists to the CPU."""
-    if isinstance(value, Tensor):
-        return value.detach().cpu()
-    if isinstance(value, Mapping):
-        return {key: _on_cpu(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_on_cpu(each) for each in value]
-    return value
-
-
 def _failure(error: BaseException, rank: int) -> Failure:
     text = "".join(traceback.format_exception(error))
     try:
-        pickled = cloudpickle.dumps(error.with_traceback(None))
+        raised = to_bytes(error.with_traceback(None))
     except Exception:  # noqa: BLE001 (user code's exceptions may fail in any way)
-        pickled = None
-    return Failure(rank=rank, text=text, pickled=pickled)
+        raised = None
+    return Failure(rank=rank, text=text, error=raised)

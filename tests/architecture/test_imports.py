@@ -26,6 +26,7 @@ VENDORS = {
         "tuning/trial_group.py",
         "tuning/worker.py",
         "training/ray_performance.py",
+        "training/ray_bytes.py",
         "training/ray_engine.py",
         "training/ray_group.py",
         "training/ray_worker.py",

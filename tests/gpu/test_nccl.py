@@ -55,15 +55,22 @@ def practised(folder, engine: object) -> Kid:
         log_dir=folder,
         seed=1,
     )
+    kid.hooks.on_val_log_step.append(note_device)
     kid.practice()
     return kid
 
 
+def note_device(kid: Kid) -> None:
+    kid.bag["device"] = kid.brain["ip1/weights"].device.type
+
+
 def test_two_gpus_give_what_one_gives(gpus: None, tmp_path) -> None:
-    """Weights after ten steps and the validation, to 1e-5."""
+    """Weights after ten steps and the validation, to 1e-5; the hooks' kid is at home on the CPU."""
     one = practised(tmp_path / "one", "single")
     two = practised(tmp_path / "two", {"name": "data_parallel", "num_gpu": 2})
 
+    assert (one.bag["device"], two.bag["device"]) == ("cuda", "cpu")
+    assert two.report.test == pytest.approx(one.report.test, abs=1e-5)
     assert one.brain["ip1/weights"].is_cuda
     for name, weights in one.brain.state_dict().items():
         if torch.is_tensor(weights):

@@ -4,7 +4,7 @@ import threading
 
 from akid.training.exchange import END, Answer, Event, Exchange
 
-EVENT = Event(name="on_epoch_end", likeness={}, is_question=True)
+EVENT = Event(name="on_epoch_end", likeness=b"", is_question=True)
 
 
 def test_a_question_gets_its_answer() -> None:

@@ -1,0 +1,40 @@
+"""What the process that waits for a worker group takes for the loss of a worker."""
+
+from typing import Any
+
+import pytest
+import ray
+from ray.exceptions import ActorDiedError, NodeDiedError, RayError, RaySystemError, RayTaskError
+
+from akid.training.ray_performance import Performance
+
+OF_A_TASK = RayTaskError("practise", "Traceback", ValueError("a bug"))
+UNREADABLE = RaySystemError(RuntimeError("Attempting to deserialize object on a CUDA device"))
+
+
+def got(monkeypatch: pytest.MonkeyPatch, error: RayError) -> Performance:
+    """Return a performance that has heard of an error."""
+
+    def fail(reference: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "get", fail)
+    kid: Any = None
+    performance = Performance(kid, {}, kid)
+    assert performance._got("reference") is None
+    return performance
+
+
+@pytest.mark.parametrize(
+    "error", [ActorDiedError(), NodeDiedError("gone"), RaySystemError("the raylet is gone")]
+)
+def test_what_died_is_lost(monkeypatch: pytest.MonkeyPatch, error: RayError) -> None:
+    """A process, a machine, or what speaks for it."""
+    assert got(monkeypatch, error)._fault is error
+
+
+@pytest.mark.parametrize("error", [OF_A_TASK, UNREADABLE])
+def test_a_worker_that_lives_is_not_lost(monkeypatch: pytest.MonkeyPatch, error: RayError) -> None:
+    """It has raised, or said what can't be read here: practising again would give the same."""
+    with pytest.raises(type(error)):
+        got(monkeypatch, error)

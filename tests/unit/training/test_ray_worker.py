@@ -1,0 +1,53 @@
+"""What a worker of a group does that needs no cluster."""
+
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from akid.training.exchange import Exchange
+from akid.training.kid import Kid
+from akid.training.ray_bytes import from_bytes
+from akid.training.ray_worker import Place, Task, _Performance
+
+MakeKid = Callable[..., Kid]
+
+
+def place(rank: int = 0) -> Place:
+    return Place(rank=rank, num_workers=2, host="", port=0)
+
+
+def task() -> Task:
+    return Task(
+        name="kid",
+        kid=b"",
+        options={},
+        heard=(),
+        asked=(),
+        resumes=False,
+        folder="",
+        seed=0,
+        threads=1,
+    )
+
+
+def test_what_a_worker_on_a_gpu_tells_is_read_at_home(
+    make_kid: MakeKid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights, gradients, the optimiser's state and the best weights, where there is no GPU."""
+    there, home, exchange = make_kid(), make_kid(), Exchange()
+    there.practice()
+    home.setup()
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+
+    told = _Performance(task(), place(), exchange)
+    told._tell(there, "on_train_end", is_question=False, is_whole=True)
+    event = pickle.loads(pickle.dumps(exchange.next()))  # as Ray does
+    home.resemble(from_bytes(event.likeness))
+
+    assert home.report == there.report
+    with there._best.in_place(there.brain), home._best.in_place(home.brain):
+        for mine, other in zip(home.brain.parameters(), there.brain.parameters(), strict=True):
+            assert torch.equal(mine, other)
+            assert torch.equal(mine.grad, other.grad)
