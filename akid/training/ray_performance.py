@@ -68,7 +68,7 @@ class Performance:
         kid.log_dir = Path(kid.log_dir).resolve()  # workers may stand in other folders
         return Task(
             name=kid.label,
-            kid=_pickled(kid),
+            kid=_pickled(kid, SingleEngine(device="cpu", **self._options)),
             options=self._options,
             heard=tuple(_heard(kid)),
             asked=tuple(_asked(kid)),
@@ -177,10 +177,16 @@ def _asked(kid: Kid) -> Iterator[str]:
             yield event
 
 
-def _pickled(kid: Kid) -> bytes:
-    """Return a copy of the kid for the workers, without its hooks and rows."""
+def _pickled(kid: Kid, stand_in: SingleEngine) -> bytes:
+    """Return a copy of the kid for the workers, without its hooks and rows.
+
+    Args:
+        kid: The kid.
+        stand_in: Has the state of the kid's engine in the copy.
+    """
     engine, hooks, rows = kid.engine, kid.hooks, kid.rows
-    kid.engine, kid.hooks, kid.rows = SingleEngine(device="cpu"), Hooks(), []
+    stand_in.set_extra_state(engine.get_extra_state())
+    kid.engine, kid.hooks, kid.rows = stand_in, Hooks(), []
     try:
         pickled: bytes = cloudpickle.dumps(kid)
     except Exception as error:

@@ -85,6 +85,8 @@ class SingleEngine(Engine):
             if name.rpartition(".")[2].startswith("running_")
         ]
         self._guard = Guard(inputs.brain, device=self.device)
+        if self._scaler is not None:  # there is a scale from now on, also before the first loss
+            self._scaler.scale(torch.zeros((), device=self.device))
         self._propagate: Callable[[list[Tensor]], Any] = inputs.brain.__call__
         if self.compile_arguments is not False:
             self._propagate = torch.compile(self._propagate, **self.compile_arguments)

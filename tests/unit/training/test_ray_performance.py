@@ -1,13 +1,18 @@
-"""What the process that waits for a worker group takes for the loss of a worker."""
+"""What the process that waits for a worker group gives it, and takes for the loss of a worker."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import ray
+from ray import cloudpickle
 from ray.exceptions import ActorDiedError, NodeDiedError, RayError, RaySystemError, RayTaskError
 
+from akid.training.kid import Kid
 from akid.training.ray_performance import Performance
 
+MakeKid = Callable[..., Kid]
 OF_A_TASK = RayTaskError("practise", "Traceback", ValueError("a bug"))
 UNREADABLE = RaySystemError(RuntimeError("Attempting to deserialize object on a CUDA device"))
 
@@ -38,3 +43,18 @@ def test_a_worker_that_lives_is_not_lost(monkeypatch: pytest.MonkeyPatch, error:
     """It has raised, or said what can't be read here: practising again would give the same."""
     with pytest.raises(type(error)):
         got(monkeypatch, error)
+
+
+def test_workers_go_on_with_the_scale_of_the_last_practice(make_kid: MakeKid) -> None:
+    """It has been lowered until no gradient overflows; the first one would leave updates out."""
+    options = {"precision": "float16"}
+    kid = make_kid(engine={"name": "data_parallel", "num_gpu": 2, **options})
+    kid.setup()
+    state = kid.engine.get_extra_state()
+    state["scaler"]["scale"] = 64.0
+    kid.engine.set_extra_state(state)
+
+    group: Any = SimpleNamespace(threads=1)
+    sent = cloudpickle.loads(Performance(kid, options, group)._task(resumes=False).kid)
+
+    assert sent.engine.get_extra_state()["scaler"]["scale"] == 64.0

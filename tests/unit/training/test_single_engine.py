@@ -19,6 +19,7 @@ from akid.sensing.sensor import FeedSensor
 from akid.training.kid import Kid
 from akid.training.kongfu import GradientDescentKongFu, KongFu, MomentumKongFu
 from akid.training.kongfus import AdagradKongFu, AdamKongFu, RMSPropKongFu
+from akid.training.team import Team
 
 MakeKid = Callable[..., Kid]
 
@@ -156,6 +157,34 @@ def test_mixed_precision_resumes_bit_for_bit(make_kid: MakeKid) -> None:
     assert resumed.engine.get_extra_state() == whole.engine.get_extra_state()
     for one, other in zip(whole.brain.parameters(), resumed.brain.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_first_batch_without_samples_is_a_step_with_a_scaled_loss_too(make_kid: MakeKid) -> None:
+    """As a worker of a team has it: the gradients are the others', scaled as its own would be."""
+    kid = make_kid(engine={"name": "single", "precision": "float16"})
+    kid.setup()
+    batch = kid.sensor.next_batch()
+    before = kid.engine.get_extra_state()["scaler"]["scale"]
+    kid.engine.team = Others()
+    kid.engine.step([tensor[:0] for tensor in batch])
+
+    assert kid.step == 1
+    assert kid.engine.get_extra_state()["scaler"]["scale"] == before
+
+
+class Others(Team):
+    """A team whose others give each gradient."""
+
+    def average(self, parameters: Any, buffers: Any) -> None:
+        del buffers
+        for parameter in parameters:
+            parameter.grad = torch.ones_like(parameter)
+
+    def join(self, tally: Any) -> Any:
+        return tally
+
+    def sum(self, value: float) -> float:
+        return value
 
 
 def test_an_unknown_precision_is_an_error_with_the_known_ones(make_kid: MakeKid) -> None:
