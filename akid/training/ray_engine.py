@@ -120,7 +120,7 @@ class DataParallelEngine(Engine):
         """Practise on the worker group at hand; without one, gather a group and end it afterwards.
 
         Raises:
-            SetupError: If the kid can't practise on several workers, or on as many as are at hand.
+            SetupError: If the kid can't practise on several workers, or on those that are at hand.
             ResourceError: If the cluster does not have the workers' CPUs or GPUs, or not in time.
             TrainingError: If a worker died, and that too often.
             Exception: Whatever a worker or a hook raised, as it is.
@@ -163,6 +163,12 @@ class DataParallelEngine(Engine):
             raise SetupError(
                 f"Engine 'data_parallel': expected num_gpu={group.num_workers}, as there are so"
                 f" many workers at hand, got num_gpu={_told(self.span)}."
+            )
+        if group.have_gpus and not self.wants_gpus:
+            raise SetupError(
+                "Engine 'data_parallel': expected workers without GPUs at hand, as the kid shall"
+                " practise on device='cpu', got workers with a GPU each. Say it where it is read"
+                ' before they are gathered: engine={"name": "data_parallel", "device": "cpu", ...}.'
             )
         return group
 

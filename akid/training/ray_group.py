@@ -38,6 +38,7 @@ class WorkerGroup:
     Attributes:
         num_workers: How many workers there are.
         threads: How many threads each computes with: one for each whole CPU, at least one.
+        have_gpus: Whether each has a GPU.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class WorkerGroup:
     ) -> None:
         self.num_workers: int = placement.bundle_count
         self.threads = max(1, math.floor(resources.get("CPU", 1)))
+        self.have_gpus = resources.get("GPU", 0) > 0
         self._placement = placement
         self._resources = dict(resources)
         self._start_limit_s = start_limit_s

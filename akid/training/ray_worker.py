@@ -16,6 +16,7 @@ from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from akid.cluster.gpus import VISIBLE
 from akid.cluster.interface import interface_of
 from akid.core import seeding
 from akid.sensing.sensor import FeedSensor
@@ -82,11 +83,16 @@ class GroupWorker:
 
     Each practice runs in a thread of its own, inside of Ray Train's local mode for several
     processes (Ray Train documentation, "Local mode", with torchrun's variables): Ray Train makes
-    the process group (gloo on CPUs, nccl on GPUs) and takes it down. So the processes can be kept
-    for the next kid, which Ray Train's own worker groups can't.
+    the process group and takes it down. So the processes can be kept for the next kid, which Ray
+    Train's own worker groups can't.
+
+    A process that Ray has given no GPU sees none: wherever it saw one, it would compute there, and
+    Ray Train's local mode would take nccl, which goes by what a process sees, in place of gloo.
     """
 
     def __init__(self) -> None:
+        if not ray.get_runtime_context().get_accelerator_ids()["GPU"]:
+            os.environ[VISIBLE] = ""  # Ray does so itself only where its cluster was started so
         allocator.keep_freed_memory()
         self._exchange = Exchange()
         self._meeting: TCPStore | None = None

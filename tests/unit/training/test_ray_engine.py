@@ -1,6 +1,7 @@
 """What the data-parallel engine refuses before it starts anything."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,3 +62,12 @@ def test_illegal_options_are_refused(options: dict[str, Any], expected: str) -> 
     """The message names the option and the value."""
     with pytest.raises(SetupError, match=expected):
         engine.get({"name": "data_parallel", **options})
+
+
+def test_workers_with_gpus_are_refused_by_a_kid_for_the_cpu() -> None:
+    """They would compute on the GPUs all the same; the message says where to write the device."""
+    group: Any = SimpleNamespace(num_workers=2, have_gpus=True)
+
+    with pytest.raises(SetupError, match=r"without GPUs .* engine=.*\"device\": \"cpu\""):
+        DataParallelEngine(device="cpu")._checked(group)
+    assert DataParallelEngine()._checked(group) is group

@@ -1,15 +1,18 @@
 """What a worker of a group does that needs no cluster."""
 
+import os
 import pickle
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+import ray
 import torch
 
 from akid.training.exchange import Exchange
 from akid.training.kid import Kid
 from akid.training.ray_bytes import from_bytes
-from akid.training.ray_worker import Place, Task, _Performance
+from akid.training.ray_worker import GroupWorker, Place, Task, _Performance
 
 MakeKid = Callable[..., Kid]
 
@@ -30,6 +33,20 @@ def task() -> Task:
         seed=0,
         threads=1,
     )
+
+
+@pytest.mark.parametrize(("share", "expected"), [([], ""), (["3"], "3")])
+def test_a_worker_without_a_share_sees_no_gpu(
+    monkeypatch: pytest.MonkeyPatch, share: list[str], expected: str
+) -> None:
+    """Ray hides them from such a worker only where the cluster was started so."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    context = SimpleNamespace(get_accelerator_ids=lambda: {"GPU": share})
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+
+    GroupWorker()
+
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == expected
 
 
 def test_what_a_worker_on_a_gpu_tells_is_read_at_home(
