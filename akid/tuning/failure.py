@@ -1,7 +1,7 @@
 """Failure: the ways in which a trial can fail, and how often and when each is tried again."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -40,6 +40,14 @@ _BY_CLASS_NAME: Final = {
     "WorkerCrashedError": Failure.LOST,
     "WorkerLostError": Failure.LOST,
 }
+
+
+_NO_MEMORY: Final = re.compile(
+    r"CUDA error: out of memory|_STATUS_ALLOC_FAILED|Cuda failure [^\n]*out of memory"
+    r"|DefaultCPUAllocator: can't allocate memory"
+)
+"""What CUDA and its libraries say, and torch on a CPU: only the allocator of a GPU's memory has a
+class for it (`torch.OutOfMemoryError`)."""
 
 
 RESUMED: Final = frozenset(Failure) - {Failure.BUG, Failure.DIVERGED}
@@ -119,33 +127,30 @@ class RetryPolicy:
         return float(min(self.longest_pause_s, self.first_pause_s * 2**doublings))
 
 
-def classify(class_names: Iterable[str]) -> Failure:
-    """Return the kind of failure that an error is.
+def classify(error: BaseException | None) -> Failure:
+    """Return the kind of failure that an error is, or else the first of its causes that says.
 
-    Args:
-        class_names: The names of the error's class and its bases, then those of its causes; the
-            first that says anything decides.
-
-    >>> classify(["OutOfMemoryError", "RuntimeError"]), classify(["KeyError", "LookupError"])
+    >>> classify(MemoryError()), classify(KeyError("lr"))
     (<Failure.MEMORY: 'memory'>, <Failure.BUG: 'bug'>)
     """
-    found = (_BY_CLASS_NAME[name] for name in class_names if name in _BY_CLASS_NAME)
-    return next(found, Failure.BUG)
+    found = (_own_kind(each) for each in _with_causes(error))
+    return next((kind for kind in found if kind is not None), Failure.BUG)
 
 
-def class_names(error: BaseException | None) -> list[str]:
-    """Return the names that `classify` needs: of the error's classes, then of its causes'.
-
-    >>> class_names(MemoryError())
-    ['MemoryError', 'Exception', 'BaseException', 'object']
-    """
-    names: list[str] = []
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        names += [base.__name__ for base in type(error).__mro__]
+        yield error
         error = getattr(error, "cause", None) or error.__cause__ or error.__context__
-    return names
+
+
+def _own_kind(error: BaseException) -> Failure | None:
+    names = (base.__name__ for base in type(error).__mro__)
+    by_class = next((_BY_CLASS_NAME[name] for name in names if name in _BY_CLASS_NAME), None)
+    if by_class is None and isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
+        return Failure.MEMORY
+    return by_class
 
 
 def likeness(error_text: str) -> str:

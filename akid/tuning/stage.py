@@ -20,7 +20,7 @@ from akid.tuning.attempt import config_of, need_of, place_of
 from akid.tuning.elastic import Elastic
 from akid.tuning.ending import Ending
 from akid.tuning.execute import Row
-from akid.tuning.failure import Failure, RetryPolicy, class_names, classify
+from akid.tuning.failure import Failure, RetryPolicy, classify
 from akid.tuning.halving import Halving
 from akid.tuning.ledger import OPEN, REASON_OF, Ledger, State
 from akid.tuning.listener import Listener
@@ -310,7 +310,7 @@ class Stage:
         if (index, number) in self._stopping:
             self._tell_stopped(index, number)
             return
-        if classify(class_names(error)) is Failure.MEMORY:
+        if classify(error) is Failure.MEMORY:
             self._fail(index, number, Failure.MEMORY, f"{error}\n{_MEMORY}")
         else:  # what Ray says is advice of any kind
             self._fail(index, number, Failure.LOST, _LOST)

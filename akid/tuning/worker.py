@@ -22,7 +22,7 @@ from akid.training.full_disk import is_full_disk
 from akid.tuning import output, provenance, trial_artifacts
 from akid.tuning.attempt import ATTEMPT, SOURCES, TRIAL_INDEX, trial_of
 from akid.tuning.execute import Row, ToldToStop, load_setup, practise
-from akid.tuning.failure import Failure, class_names, classify
+from akid.tuning.failure import Failure, classify
 from akid.tuning.garbage import loading
 from akid.tuning.gpu_share import GpuShare
 from akid.tuning.hygiene import ProcessState
@@ -371,7 +371,7 @@ def _crash(error: BaseException) -> TrialCrash:
     if isinstance(cause, ToldToStop):
         return TrialCrash(STOPPED, str(cause), "")
     message = f"{type(cause).__name__}: {cause}"
-    failure = classify(class_names(cause))
+    failure = classify(cause)
     if failure is Failure.DIVERGED:  # it says where; how it came there is akid's own
         return TrialCrash(failure, message, message)
     text = "".join(traceback.format_exception(cause.with_traceback(_own_part(cause))))

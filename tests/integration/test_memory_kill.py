@@ -15,7 +15,7 @@ from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.air.execution._internal.tracked_actor import TrackedActor
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 
-from akid.tuning.failure import Failure, class_names, classify
+from akid.tuning.failure import Failure, classify
 from akid.tuning.memory_kill import MemoryKilledError, taken_for_an_actors_death
 
 GIB = 2**30
@@ -64,9 +64,9 @@ def test_it_is_an_actors_death_of_the_class_memory() -> None:
         (error,) = failed(OutOfMemoryError(SAID))
         (other,) = failed(ActorDiedError())
 
-    assert classify(class_names(error)) is Failure.MEMORY
+    assert classify(error) is Failure.MEMORY
     assert str(error) == SAID
-    assert classify(class_names(other)) is Failure.LOST
+    assert classify(other) is Failure.LOST
     assert told == [error, other]
     assert RayActorManager._actor_task_failed is kept
 

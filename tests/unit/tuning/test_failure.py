@@ -3,7 +3,7 @@
 import pytest
 
 from akid.errors import DivergedError, ExperimentError
-from akid.tuning.failure import Failure, RetryPolicy, class_names, classify, likeness
+from akid.tuning.failure import Failure, RetryPolicy, classify, likeness
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,30 @@ from akid.tuning.failure import Failure, RetryPolicy, class_names, classify, lik
 )
 def test_errors_are_told_apart_by_their_classes(error: Exception, failure: Failure) -> None:
     """No import of the vendors' classes is needed."""
-    assert classify(class_names(error)) is failure
+    assert classify(error) is failure
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED",
+        "NCCL error: unhandled cuda error\nLast error:\nCuda failure 2 'out of memory'",
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000 bytes.",
+    ],
+)
+def test_a_lack_of_memory_outside_of_torchs_allocator_is_known_by_its_text(text: str) -> None:
+    """Its class says only that something went wrong on the device."""
+    for kind in (RuntimeError, type("AcceleratorError", (RuntimeError,), {})):
+        assert classify(kind(text)) is Failure.MEMORY
+    assert classify(ValueError(f"expected no {text}")) is Failure.BUG
+
+
+def test_another_error_of_the_device_is_a_bug() -> None:
+    """Such as a label that is out of its range."""
+    assert classify(RuntimeError("CUDA error: device-side assert triggered")) is Failure.BUG
 
 
 def test_a_cause_decides_where_the_error_says_nothing() -> None:
@@ -26,7 +49,7 @@ def test_a_cause_decides_where_the_error_says_nothing() -> None:
     outer = RuntimeError("wrapped")
     outer.__cause__ = MemoryError()
 
-    assert classify(class_names(outer)) is Failure.MEMORY
+    assert classify(outer) is Failure.MEMORY
 
 
 def test_an_error_that_causes_itself_is_no_endless_loop() -> None:
@@ -34,7 +57,7 @@ def test_an_error_that_causes_itself_is_no_endless_loop() -> None:
     first, second = ValueError(), KeyError()
     first.__cause__, second.__cause__ = second, first
 
-    assert classify(class_names(first)) is Failure.BUG
+    assert classify(first) is Failure.BUG
 
 
 def test_equal_faults_are_alike() -> None:
