@@ -98,6 +98,20 @@ class Block(nn.Module):
     def on_para_update(self) -> None:
         """Restore the block's constraints after its parameters were updated; it has none itself."""
 
+    def reseed(self, seed: int, *, device: torch.device) -> None:
+        """Draw from another stream from now on, as each of several workers does.
+
+        A block that draws from anything but generators that are its attributes overrides this.
+
+        Args:
+            seed: Where the stream begins.
+            device: Where the block computes; generators stay where they are.
+        """
+        del device
+        for stream in vars(self).values():
+            if isinstance(stream, torch.Generator):
+                stream.manual_seed(seed)
+
     def may_run_after(self, reader: "Block") -> bool:
         """Say whether `reader`, which alone takes what this block gives, may as well run first.
 

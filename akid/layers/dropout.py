@@ -76,6 +76,9 @@ class DropoutLayer(Block):
         x = one_tensor(inputs, who=self.label)
         self._go_on_from(seeding.generator("dropout", device=x.device))
 
+    def reseed(self, seed: int, *, device: torch.device) -> None:
+        self._go_on_from(torch.Generator(device=device).manual_seed(seed))
+
     def _go_on_from(self, generator: torch.Generator) -> None:
         self._state, self._seed = generator.get_state(), generator.initial_seed()
         self._device_type = generator.device.type
@@ -100,6 +103,6 @@ class DropoutLayer(Block):
         return {"device": self._device_type, "state": self._state.clone()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on from a generator's state; one of another kind of device can't be taken over."""
-        if self._state is not None and state.get("device") == self._device_type:
-            self._state = state["state"].cpu().clone()
+        """Go on from a generator's state, as soon as the inputs lie on its kind of device."""
+        if self._state is not None and state:
+            self._state, self._device_type = state["state"].cpu().clone(), state["device"]

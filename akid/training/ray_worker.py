@@ -19,6 +19,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from akid.cluster.gpus import VISIBLE
 from akid.cluster.interface import interface_of
 from akid.core import seeding
+from akid.core.block import Block
 from akid.sensing.sensor import FeedSensor
 from akid.training import allocator
 from akid.training.engine import EngineParts
@@ -258,9 +259,9 @@ def _reseed(kid: Kid, rank: int) -> None:
         return
     assert kid.seed is not None
     for name, module in kid.brain.named_modules():
-        for stream in vars(module).values():
-            if isinstance(stream, torch.Generator):
-                stream.manual_seed(seeding.derive(kid.seed, "rank", rank, name, kid.step))
+        if isinstance(module, Block):
+            seed = seeding.derive(kid.seed, "rank", rank, name, kid.step)
+            module.reseed(seed, device=kid.engine.device)
 
 
 def _obey(kid: Kid, answer: Any) -> None:

@@ -131,6 +131,16 @@ def test_a_probe_runs_in_evaluation_mode_and_restores_modes() -> None:
     assert [block.training, block.inner.training, block.frozen.training] == [True, True, False]
 
 
+def test_the_generators_of_a_block_can_begin_anew() -> None:
+    """All that are attributes of it."""
+    block = Scale()
+    block.noise = torch.Generator().manual_seed(0)
+
+    block.reseed(5, device=torch.device("cpu"))
+
+    assert block.noise.initial_seed() == 5
+
+
 def test_a_plain_block_regularises_and_constrains_nothing() -> None:
     """Both are for those that override them."""
     block = Scale()

@@ -132,6 +132,29 @@ def test_a_saved_state_stays_as_it_was() -> None:
     assert torch.equal(saved["state"], before)
 
 
+def test_the_state_of_another_kind_of_device_waits_for_it() -> None:
+    """A kid set up on a CPU goes on where a GPU's checkpoint says; here it draws from its seed."""
+    layer, saved = made(), {"device": "cuda", "state": torch.arange(16, dtype=torch.uint8)}
+    layer(X)
+    layer.set_extra_state(saved)
+
+    kept = layer.get_extra_state()
+    assert kept["device"] == "cuda"
+    assert torch.equal(kept["state"], saved["state"])
+    assert torch.equal(layer(X), made()(X))
+
+
+def test_a_seed_begins_another_stream() -> None:
+    """As workers that share a batch need it."""
+    layer, other = made(), made(seed=1)
+    for each in (layer, other):
+        each(X)
+        each.reseed(3, device=X.device)
+
+    assert torch.equal(layer(X), other(X))
+    assert not torch.equal(made()(X), other(X))
+
+
 def test_dropout_keeps_the_layer_contract(check_layer) -> None:
     """Copies, pickles, state, compilation and autocast work, also while training."""
     layer = check_layer(lambda: DropoutLayer(0.5), torch.randn(4, 8))

@@ -12,7 +12,7 @@ import torch
 from akid.training.exchange import Exchange
 from akid.training.kid import Kid
 from akid.training.ray_bytes import from_bytes
-from akid.training.ray_worker import GroupWorker, Place, Task, _Performance
+from akid.training.ray_worker import GroupWorker, Place, Task, _Performance, _reseed
 
 MakeKid = Callable[..., Kid]
 
@@ -33,6 +33,19 @@ def task() -> Task:
         seed=0,
         threads=1,
     )
+
+
+def test_each_worker_draws_from_a_stream_of_its_own(make_kid: MakeKid) -> None:
+    """All but the first, and the same again at the same step."""
+    states = []
+    for rank in (0, 1, 2, 2):
+        kid = make_kid(seed=0)
+        kid.setup()
+        _reseed(kid, rank)
+        states.append(kid.brain.blocks["drop1"].get_extra_state()["state"].tolist())
+
+    assert states[2] == states[3]
+    assert len({tuple(state) for state in states}) == 3
 
 
 @pytest.mark.parametrize(("share", "expected"), [([], ""), (["3"], "3")])
