@@ -77,6 +77,8 @@ def explain(
 @torch.no_grad()
 def first_fault(brain: System, batch: Sequence[Tensor]) -> str:
     """Propagate once more and say what is not finite first: the batch or which block's what."""
+    if not batch or not len(batch[0]):  # as a small one at the end of an epoch for some workers
+        return "the batch has no samples here"
     if not _is_finite(batch):
         return "the batch itself is not finite"
     kept = brain.keep_data

@@ -79,3 +79,14 @@ def test_losses_on_another_device_are_looked_at_together(kid: Kid) -> None:
     with pytest.raises(DivergedError, match="at step 4"):
         guard.check(batch)
     guard.check(batch)
+
+
+@pytest.mark.parametrize("num_parts", [0, 2])
+def test_a_worker_without_samples_says_so(kid: Kid, num_parts: int) -> None:
+    """It may be the one that looks, when the losses of many steps are looked at together."""
+    kid.brain.train()
+    batch = [tensor[:0] for tensor in kid.sensor.current_batch()[:num_parts]]
+
+    error = divergence.explain(kid.brain, batch, step=3, loss=float("nan"))
+
+    assert "got nan at step 3; the batch has no samples here" in str(error)
