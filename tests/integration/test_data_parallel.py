@@ -20,6 +20,7 @@ from akid.layers.loss import SoftmaxWithLossLayer
 from akid.sensing.datasets.digits import DigitsFeedSource
 from akid.sensing.sensor import FeedSensor
 from akid.training import ray_group
+from akid.training.checkpoint import CheckpointFolder
 from akid.training.early_sums import LARGE
 from akid.training.kid import Kid
 from akid.training.kongfu import MomentumKongFu
@@ -73,6 +74,26 @@ class Witness(ReLULayer):
 
         if distributed.is_initialized():
             Path(self.folder, f"{distributed.get_world_size()}-workers").touch()
+        return super().forward(inputs)
+
+
+class Scribe(ReLULayer):
+    """Notes for each checkpoint that a worker writes which worker it is."""
+
+    folder = ""
+
+    def forward(self, inputs):
+        from torch import distributed
+
+        if distributed.is_initialized() and not hasattr(CheckpointFolder.write, "is_noted"):
+            rank, write = distributed.get_rank(), CheckpointFolder.write
+
+            def noted(folder, state, *, step, is_best):
+                Path(self.folder, f"{step}-by-{rank}").touch()
+                return write(folder, state, step=step, is_best=is_best)
+
+            noted.is_noted = True
+            CheckpointFolder.write = noted
         return super().forward(inputs)
 
 
@@ -148,6 +169,23 @@ def test_two_workers_do_what_one_does_and_hooks_hear_of_it(
     on.practice(continue_from_chk_point=True)
     single.practice()
     assert distance(single, on) < 1e-6
+
+
+def test_checkpoints_are_written_by_the_first_worker_alone(
+    tmp_path: Path, pair: WorkerGroup
+) -> None:
+    """Each once, and so is the log."""
+    scribe = Scribe(name="scribe")
+    scribe.folder = str(tmp_path)
+    kid = make(tmp_path / "run", 2, scribe)
+
+    with pair.at_hand():
+        kid.practice()
+    pair.dismiss()  # its workers write in another way now
+
+    assert sorted(file.name for file in tmp_path.glob("*-by-*")) == ["0-by-0", "10-by-0", "5-by-0"]
+    log = (tmp_path / "run" / "training.log").read_text(encoding="utf-8")
+    assert log.count("steps\n") == 1
 
 
 def test_three_workers_resume_and_a_hook_steers_them(tmp_path: Path) -> None:
