@@ -27,7 +27,7 @@ from akid.training.contact import WorkerLostError
 from akid.training.engine import Engine, EngineParts
 from akid.training.kid import Kid
 from akid.training.ray_group import START_LIMIT_S, WorkerGroup
-from akid.training.ray_performance import Performance
+from akid.training.ray_performance import Performance, copy_of
 from akid.training.single_engine import SingleEngine
 
 _SETTLED_S: Final = 2.0
@@ -126,10 +126,11 @@ class DataParallelEngine(Engine):
             Exception: Whatever a worker or a hook raised, as it is.
         """
         _check(kid)
+        copy = copy_of(kid, self._options)  # what the kid hears meanwhile is not where it began
         with self._cluster():
             for restarts_left in reversed(range(self.max_restarts + 1)):
                 with self._group() as group:
-                    performance = Performance(kid, self._options, group)
+                    performance = Performance(kid, copy, self._options, group)
                     try:
                         performance.run(resumes=resumes)
                         break

@@ -33,13 +33,15 @@ class Performance:
 
     Args:
         kid: The kid that is at home here; its hooks are called as the workers go on.
+        copy: What of it the workers begin with, from `copy_of`.
         options: Of the engine, for each worker's `SingleEngine`.
         group: Who practises.
     """
 
-    def __init__(self, kid: Kid, options: dict[str, Any], group: WorkerGroup) -> None:
+    def __init__(self, kid: Kid, copy: bytes, options: dict[str, Any], group: WorkerGroup) -> None:
         self.has_begun = False
         self._kid = kid
+        self._copy = copy
         self._options = options
         self._group = group
         self._failures: list[Failure] = []
@@ -63,12 +65,10 @@ class Performance:
 
     def _task(self, *, resumes: bool) -> Task:
         kid = self._kid
-        assert kid.log_dir is not None
         assert kid.seed is not None
-        kid.log_dir = Path(kid.log_dir).resolve()  # workers may stand in other folders
         return Task(
             name=kid.label,
-            kid=_pickled(kid, SingleEngine(device="cpu", **self._options)),
+            kid=self._copy,
             options=self._options,
             heard=tuple(_heard(kid)),
             asked=tuple(_asked(kid)),
@@ -139,7 +139,8 @@ class Performance:
             kid.kongfu.lr_value = lr_value
         if event.name == "on_train_begin":
             self.has_begun = True
-            kid.rows = [row for row in kid.rows if row["step"] <= kid.step]
+            begins_anew = kid.step == 0 and not kid.is_settled
+            kid.rows = [row for row in kid.rows if row["step"] <= kid.step and not begins_anew]
         if event.name in ROW_EVENTS:
             kid.rows.append(kid.last_row)
         return event.name not in _OWN_EVENTS and kid.react(event.name)
@@ -177,14 +178,22 @@ def _asked(kid: Kid) -> Iterator[str]:
             yield event
 
 
-def _pickled(kid: Kid, stand_in: SingleEngine) -> bytes:
-    """Return a copy of the kid for the workers, without its hooks and rows.
+def copy_of(kid: Kid, options: dict[str, Any]) -> bytes:
+    """Return a copy of the kid for the workers, pickled, without its hooks and rows.
+
+    Its `log_dir` becomes absolute: workers may stand in other folders.
 
     Args:
         kid: The kid.
-        stand_in: Has the state of the kid's engine in the copy.
+        options: Of its engine, for a `SingleEngine` that has the engine's state in the copy.
+
+    Raises:
+        SetupError: If it can't be pickled.
     """
+    assert kid.log_dir is not None
+    kid.log_dir = Path(kid.log_dir).resolve()
     engine, hooks, rows = kid.engine, kid.hooks, kid.rows
+    stand_in = SingleEngine(device="cpu", **options)
     stand_in.set_extra_state(engine.get_extra_state())
     kid.engine, kid.hooks, kid.rows = stand_in, Hooks(), []
     try:

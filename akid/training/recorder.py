@@ -111,9 +111,14 @@ class Recorder(Block):
                 self._monitor()
             self._call(self.hooks.on_train_log_step)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether this very step was validated and kept, as far as that is asked for."""
+        return self._settled_step == self.clock.step
+
     def _log_validation(self) -> None:
         """Validate and write a checkpoint, unless that was done at this very step."""
-        if self._settled_step == self.clock.step:
+        if self.is_settled:
             return
         self._settled_step = self.clock.step
         with self._speed.pause():

@@ -240,6 +240,26 @@ def test_a_worker_that_dies_is_replaced_from_the_last_checkpoint(
     assert torch.isfinite(kid.brain["fragile/running_mean"]).all()
 
 
+def test_without_a_checkpoint_all_is_practised_again(tmp_path: Path, pair: WorkerGroup) -> None:
+    """From the weights and the step that the practice began with, each row once."""
+    kids = []
+    for name in ("undisturbed", "broken"):
+        fragile = Fragile(name="fragile")
+        fragile.flag = str(tmp_path / "flag")
+        Path(fragile.flag).unlink(missing_ok=True)
+        if name == "undisturbed":
+            Path(fragile.flag).touch()
+        engine = {"max_restarts": 1}
+        options = {"val_log_step": 3, "save_chk_point": False, "engine": engine}
+        kids.append(make(tmp_path / name, 2, fragile, batch=50, **options))
+        with pair.at_hand():
+            kids[-1].practice()
+
+    undisturbed, broken = kids
+    assert distance(undisturbed, broken) == 0
+    assert [row["step"] for row in broken.rows] == [row["step"] for row in undisturbed.rows]
+
+
 def test_as_many_workers_practise_as_there_is_room_for(tmp_path: Path, pair: WorkerGroup) -> None:
     """Beside the pair and what others hold there is room for two of four; they do what one does."""
     witness = Witness(name="witness")

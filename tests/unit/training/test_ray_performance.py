@@ -1,7 +1,7 @@
 """What the process that waits for a worker group gives it, and takes for the loss of a worker."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from ray import cloudpickle
 from ray.exceptions import ActorDiedError, NodeDiedError, RayError, RaySystemError, RayTaskError
 
 from akid.training.kid import Kid
-from akid.training.ray_performance import Performance
+from akid.training.ray_performance import Performance, copy_of
 
 MakeKid = Callable[..., Kid]
 OF_A_TASK = RayTaskError("practise", "Traceback", ValueError("a bug"))
@@ -25,7 +25,7 @@ def got(monkeypatch: pytest.MonkeyPatch, error: RayError) -> Performance:
 
     monkeypatch.setattr(ray, "get", fail)
     kid: Any = None
-    performance = Performance(kid, {}, kid)
+    performance = Performance(kid, b"", {}, kid)
     assert performance._got("reference") is None
     return performance
 
@@ -54,7 +54,17 @@ def test_workers_go_on_with_the_scale_of_the_last_practice(make_kid: MakeKid) ->
     state["scaler"]["scale"] = 64.0
     kid.engine.set_extra_state(state)
 
-    group: Any = SimpleNamespace(threads=1)
-    sent = cloudpickle.loads(Performance(kid, options, group)._task(resumes=False).kid)
+    sent = cloudpickle.loads(copy_of(kid, options))
 
     assert sent.engine.get_extra_state()["scaler"]["scale"] == 64.0
+
+
+def test_workers_write_where_the_caller_stands(
+    make_kid: MakeKid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may stand elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    kid = make_kid(engine="data_parallel", log_dir="here")
+    kid.setup()
+
+    assert cloudpickle.loads(copy_of(kid, {})).log_dir == tmp_path / "here"
