@@ -255,10 +255,9 @@ def _reproducible(device: torch.device) -> Iterator[None]:
         yield
         return
     cudnn = torch.backends.cudnn
-    with cudnn.flags(
-        enabled=cudnn.enabled,
-        benchmark=False,
-        deterministic=True,
-        allow_tf32=cudnn.allow_tf32,
-    ):
+    kept = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
         yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = kept

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from akid.training import allocator
 from akid.tuning.execute import MODULE_PREFIX
+from akid.tuning.torch_settings import TorchSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +22,14 @@ class ProcessState:
         cwd: The working folder.
         environment: The environment variables.
         path: Where modules are searched.
+        torch: How torch is set.
         threads: The running threads, by their identity.
     """
 
     cwd: Path
     environment: dict[str, str]
     path: tuple[str, ...]
+    torch: TorchSettings
     threads: frozenset[int] = field(default_factory=frozenset)
 
     @classmethod
@@ -36,6 +39,7 @@ class ProcessState:
             cwd=Path.cwd(),
             environment=dict(os.environ),
             path=tuple(sys.path),
+            torch=TorchSettings.take(),
             threads=frozenset(id(thread) for thread in threading.enumerate()),
         )
 
@@ -53,8 +57,8 @@ class ProcessState:
             os.environ.clear()
             os.environ.update(self.environment)
         sys.path[:] = self.path
-        _reset_torch()
-        _collect_garbage(first=first)
+        self.torch.restore()
+        _free_memory(first=first)
         return [*self._left_threads(), *_left_processes()]
 
     def _left_threads(self) -> Iterator[str]:
@@ -78,30 +82,16 @@ def _left_processes() -> list[str]:
     return [f"the process {child.name!r} still runs" for child in multiprocessing.active_children()]
 
 
-def _collect_garbage(*, first: bool) -> None:
+def _free_memory(*, first: bool) -> None:
     """Free the last trial's cycles at once, on the GPU too, and give the memory back.
 
     What is alive after the first trial is mostly the modules that it loaded: it is set aside, or
     each collection would look through all of torch again (0.1 s).
     """
+    import torch
+
     gc.collect()
+    torch.cuda.empty_cache()  # nothing where CUDA is not in use
     allocator.give_back()
     if first:
         gc.freeze()
-
-
-def _reset_torch() -> None:
-    """Undo torch's process-wide settings, if a trial has loaded it."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return
-    torch.set_default_dtype(torch.float32)  # gradient mode and default device are a thread's own
-    torch.set_float32_matmul_precision("highest")
-    if torch.are_deterministic_algorithms_enabled():  # setting it loads torch's compiler: 1.4 s
-        torch.use_deterministic_algorithms(mode=False)
-    torch.autograd.set_detect_anomaly(mode=False)
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = False
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -48,6 +49,21 @@ def test_a_process_is_brought_back(tmp_path) -> None:
     assert torch.get_default_dtype() == torch.float32
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_what_a_gpus_memory_hung_on_is_gone_before_torch_gives_it_back(monkeypatch) -> None:
+    """A cycle that still lived would leave its memory with torch, beside the next trial's."""
+    state = ProcessState.take()
+    cycle = threading.local()
+    cycle.own = cycle
+    kept = weakref.ref(cycle)
+    lives = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: lives.append(kept() is not None))
+    del cycle
+
+    state.restore(first=False)
+
+    assert lives == [False]
 
 
 def test_a_thread_that_still_runs_is_named(event) -> None:
