@@ -58,6 +58,7 @@ class ProcessState:
             os.environ.update(self.environment)
         sys.path[:] = self.path
         self.torch.restore()
+        _forget_compiled()
         _free_memory(first=first)
         return [*self._left_threads(), *_left_processes()]
 
@@ -80,6 +81,17 @@ def _is_in_trial_code(thread: threading.Thread) -> bool:
 
 def _left_processes() -> list[str]:
     return [f"the process {child.name!r} still runs" for child in multiprocessing.active_children()]
+
+
+def _forget_compiled() -> None:
+    """Forget what the last trial compiled, if it did.
+
+    torch compiles a function eight times at most, then runs it as it is; all brains share theirs.
+    """
+    import torch
+
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 def _free_memory(*, first: bool) -> None:
