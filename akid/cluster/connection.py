@@ -38,8 +38,6 @@ _RAY_SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # A crashed trial has told its traceback; Ray would print it again.
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
-    # Workers see every GPU index that Ray gives them, and a worker without a share sees none.
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
 _KNOCK_LIMIT_S: Final = 10.0
 # A private cluster's head never comes back: what is left of it ends after this, in place of 60 s.

@@ -16,8 +16,8 @@ from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from akid.cluster.gpus import VISIBLE
 from akid.cluster.interface import interface_of
+from akid.cluster.own_gpus import see_own_gpus
 from akid.core import seeding
 from akid.core.block import Block
 from akid.sensing.sensor import FeedSensor
@@ -92,8 +92,7 @@ class GroupWorker:
     """
 
     def __init__(self) -> None:
-        if not ray.get_runtime_context().get_accelerator_ids()["GPU"]:
-            os.environ[VISIBLE] = ""  # Ray does so itself only where its cluster was started so
+        see_own_gpus()
         allocator.keep_freed_memory()
         self._exchange = Exchange()
         self._meeting: TCPStore | None = None

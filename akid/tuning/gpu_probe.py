@@ -7,6 +7,7 @@ import ray
 from ray.exceptions import RayError
 
 from akid.cluster import machine, temporary
+from akid.cluster.own_gpus import see_own_gpus
 from akid.tuning.execute import load_setup, practise
 from akid.tuning.packing import Peak, model_of
 from akid.tuning.trial import Trial
@@ -45,8 +46,14 @@ def _probe(trial: Trial) -> ray.ObjectRef:
         max_calls=1,
         max_retries=0,
         name=f"probe {trial.label}",
-    )(peak_of)
+    )(_own_peak_of)
     return remote.remote(trial.source, trial.seed, trial.threads)
+
+
+def _own_peak_of(source: str, seed: int, threads: int) -> Peak | str:
+    """Return the peak on the GPU that Ray gave this process."""
+    see_own_gpus()
+    return peak_of(source, seed, threads)
 
 
 def _answer(reference: ray.ObjectRef) -> Peak | str:

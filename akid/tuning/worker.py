@@ -17,6 +17,7 @@ from ray import tune
 
 from akid.cluster.gpu_use import GpuUse, metrics_of
 from akid.cluster.object_folder import is_uri
+from akid.cluster.own_gpus import see_own_gpus
 from akid.training import allocator
 from akid.training.full_disk import is_full_disk
 from akid.tuning import output, provenance, trial_artifacts
@@ -250,6 +251,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         train_runs_of: str = "",
     ) -> None:
         assert orders is not None
+        see_own_gpus()
         allocator.keep_freed_memory()
         with loading():  # what every trial needs
             import_module("ray.train.torch")

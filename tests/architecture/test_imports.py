@@ -13,6 +13,7 @@ VENDORS = {
         "cluster/connection.py",
         "cluster/inventory.py",
         "cluster/jobs.py",
+        "cluster/own_gpus.py",
         "cluster/storage.py",
         "tuning/attempt.py",
         "tuning/board.py",

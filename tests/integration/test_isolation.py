@@ -29,6 +29,7 @@ seen = {
     "draws": [random.random(), np.random.rand(), torch.rand(()).item()],
     "num_threads": torch.get_num_threads(),
     "devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    "order": os.environ.get("CUDA_DEVICE_ORDER"),
     "compiler": "torch._dynamo" in sys.modules,
 }
 """
@@ -110,6 +111,7 @@ def test_a_trial_has_its_cpus_as_threads_and_its_own_gpus(place, cluster) -> Non
 
     assert [trial["num_threads"] for trial in seen] == [2, 2]
     assert [trial["devices"] for trial in seen] == ["", "0,1"]
+    assert [trial["order"] for trial in seen] == ["PCI_BUS_ID"] * 2
 
 
 def test_shares_of_a_gpu_are_one_thread_and_one_gpu_each(place, cluster) -> None:

@@ -54,6 +54,7 @@ def test_a_worker_without_a_share_sees_no_gpu(
 ) -> None:
     """Ray hides them from such a worker only where the cluster was started so."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     context = SimpleNamespace(get_accelerator_ids=lambda: {"GPU": share})
     monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
 
