@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from akid.cluster import jobs, package, temporary
+from akid.cluster import jobs, machine, package, temporary
 from akid.cluster.head_watch import HeadWatch
 from akid.cluster.resources import ClusterCapacity, Node
 from akid.errors import ResourceError
@@ -158,7 +158,12 @@ def _private(
     """
     temporary.delete_left()
     with temporary.folder("ray") as folder:
-        with _own_signals(), _any_agent_port(), temporary.used_by_children(folder):
+        with (
+            _own_signals(),
+            _any_agent_port(),
+            temporary.used_by_children(folder),
+            machine.without_faulty_gpus(),
+        ):
             dashboard = _init(
                 "to start on this machine",
                 _AT_HOME,

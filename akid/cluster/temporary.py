@@ -10,9 +10,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from akid.cluster import environment
 
 _PREFIX: Final = "akid-own-"
 _UNLOCKED: Final = "akid-new-"
@@ -43,32 +45,20 @@ def folder(purpose: str) -> Iterator[Path]:
         os.close(handle)
 
 
-@contextmanager
-def used_by_children(folder: Path) -> Iterator[None]:
+def used_by_children(folder: Path) -> AbstractContextManager[None]:
     """Let processes that are started inside of the `with` block put temporary files in a folder.
 
     Ray's own folder stays where it is: it holds logs, and sockets whose paths have to be short.
     What torch compiled stays for the next process.
-
-    Yields:
-        None.
     """
     places = {
         "RAY_TMPDIR": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 (as Ray has it)
         "TORCHINDUCTOR_CACHE_DIR": str(folder.with_name(f"torchinductor_{os.getuid()}")),
     }
+    places = {name: place for name, place in places.items() if name not in os.environ}
     if len(str(folder)) <= _LONGEST:
         places["TMPDIR"] = str(folder)
-    kept = {name: os.environ.get(name) for name in places}
-    os.environ.update({n: place for n, place in places.items() if n == "TMPDIR" or kept[n] is None})
-    try:
-        yield
-    finally:
-        for name, text in kept.items():
-            if text is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = text
+    return environment.inherited(places)
 
 
 def delete_left() -> None:

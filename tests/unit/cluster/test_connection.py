@@ -1,12 +1,17 @@
-"""Joining a cluster: what is refused before Ray is loaded."""
+"""Joining a cluster, or starting one: what happens before Ray is there."""
 
+import os
 import socket
 import sys
+from dataclasses import replace
 
 import pytest
 
-from akid.cluster import connection
+from akid.cluster import connection, nvml
+from akid.cluster.gpus import VISIBLE, Gpu
 from akid.errors import ResourceError
+
+ONE_OF_EACH = {"num_cpus": 1, "num_gpus": 1}
 
 
 def test_a_ray_client_address_is_refused() -> None:
@@ -39,3 +44,21 @@ def test_nobody_is_connected_where_ray_is_not_loaded(monkeypatch) -> None:
 
     assert not connection.is_connected()
     assert "ray" not in sys.modules
+
+
+def test_a_private_cluster_is_started_without_a_lost_gpu(monkeypatch) -> None:
+    """Ray would hand it out."""
+    sound = Gpu(index=1, name="L4", uuid="GPU-1", memory_bytes=1, free_bytes=1, driver="570")
+    monkeypatch.setattr(nvml, "survey", lambda: [replace(sound, index=0, fault="lost"), sound])
+    monkeypatch.delenv(VISIBLE, raising=False)
+    inherited = []
+
+    def init(*told: object, **arguments: object) -> None:
+        inherited.append(os.environ.get(VISIBLE))
+        raise ResourceError("enough")
+
+    monkeypatch.setattr(connection, "_init", init)
+    with pytest.raises(ResourceError, match="enough"), connection._private({}, **ONE_OF_EACH):
+        pass
+
+    assert inherited == ["GPU-1"]
