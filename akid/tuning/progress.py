@@ -186,7 +186,9 @@ class LiveProgress(Progress):
         self._live.start()
 
     def say(self, text: str) -> None:
-        self._live.console.print(text, highlight=False)
+        from rich.text import Text
+
+        self._live.console.print(Text(text))
 
     def close(self) -> None:
         self._live.stop()

@@ -68,13 +68,13 @@ def test_plain_progress_writes_a_line_when_a_trial_ends() -> None:
     )
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def test_live_progress_draws_the_running_trials() -> None:
     """On a terminal."""
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     stream = Terminal()
     with open_progress(SweepState(waiting=2), metric=None, stream=stream) as progress:
         progress.start("lr=[0.1]")
@@ -83,3 +83,23 @@ def test_live_progress_draws_the_running_trials() -> None:
     assert isinstance(progress, LiveProgress)
     assert "0/2 done, 1 running, 1 waiting" in stream.getvalue()
     assert "lr=[0.1]" in stream.getvalue()
+
+
+def test_live_progress_shows_texts_as_they_are() -> None:
+    """What looks like markup is the user's: a path, a shape, a dict."""
+    label, error = "lr=[0.1] [/x] :smile:", "no file in [/data/x] [batch, x] {':key:': a[0]} [red]"
+    stream = Terminal()
+    with open_progress(SweepState(waiting=2), metric="[/m]", stream=stream) as progress:
+        progress.start("ended [/x]")
+        progress.end("ended [/x]", finished=False, summary=error)
+        progress.say(error)
+        progress.start(label)
+        progress.hear(label, [{"[/m]": 0.5}])
+        progress.wait("waiting for [/gpu]")
+
+    said, _, drawn = stream.getvalue().partition("waiting for [/gpu]\n")
+    assert f"ended [/x]: {error}\n" in said
+    assert f"\x1b[2K{error}\n" in said
+    assert f"{label}: [/m] 0.5" in drawn
+    assert "waiting for [/gpu]\x1b" in drawn
+    assert f"\n{label} " in drawn
