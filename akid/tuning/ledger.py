@@ -34,6 +34,7 @@ from akid.tuning.messages import (
     Reported,
     Start,
     Started,
+    StoodStill,
     Stop,
     Stopped,
     Tick,
@@ -188,6 +189,8 @@ class Ledger:
         self._out = []
         if isinstance(event, Interrupted):
             self._interrupt()
+        elif isinstance(event, StoodStill):
+            self._excuse(event.duration_s)
         elif not isinstance(event, Tick):
             entry = self._entries.get(event.index)
             if entry is not None and entry.attempt == event.attempt and entry.state in OPEN:
@@ -220,6 +223,17 @@ class Ledger:
                 pass  # it is told to stop already
             case Stopped():
                 self._fail(entry, Failure.LOST)
+
+    def _excuse(self, duration_s: float) -> None:
+        """Don't count a time in which nobody listened as one in which nothing was said.
+
+        A trial's own time goes on.
+        """
+        for entry in self._entries.values():
+            if entry.state is State.RUNNING:
+                entry.heard_s = min(entry.heard_s + duration_s, self._now_s)
+            elif entry.state is State.STOPPING:
+                entry.due_s = min(entry.due_s + duration_s, self._now_s + self._policy.stop_limit_s)
 
     def _note_sign(self, entry: _Entry) -> None:
         """Note a sign of life; after the first one the trial has less time."""

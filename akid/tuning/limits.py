@@ -32,7 +32,7 @@ class Limits:
         stall_seconds: How long a trial may report nothing, and a minute more before its first
             report; then it is restarted from its last checkpoint. None for ever.
         wait_seconds: How long a trial may wait for what no machine of the cluster has any more, or
-            for a process that does not come up; None for ever.
+            for a process that does not come up, which has a minute at least; None for ever.
         abort_after: After so many trials have failed alike and none has finished, the sweep ends; 0
             for never.
     """

@@ -18,6 +18,17 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StoodStill:
+    """Nobody listened for a while: what attempts said meanwhile is heard from now on.
+
+    Attributes:
+        duration_s: For how long, in seconds, up to the time of this event.
+    """
+
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Interrupted:
     """The sweep is to end: the first time gracefully, the second time at once."""
 
@@ -79,7 +90,9 @@ class Stopped:
     attempt: int
 
 
-Event = Tick | Interrupted | Started | Reported | Finished | Failed | FellBehind | Stopped
+Event = (
+    Tick | StoodStill | Interrupted | Started | Reported | Finished | Failed | FellBehind | Stopped
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

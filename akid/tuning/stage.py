@@ -36,6 +36,7 @@ from akid.tuning.messages import (
     Reported,
     Start,
     Started,
+    StoodStill,
     Stop,
     Stopped,
     Tick,
@@ -94,6 +95,7 @@ class Stage:
             range(len(trials)), policy=_later(policy), max_concurrent=max_concurrent
         )
         self._unheard: deque[Event] = deque()
+        self._listened_s = time.monotonic()
         self._due: deque[Start] = deque()
         self._elastic = Elastic()
         self._attempts: dict[int, TuneTrial] = {}
@@ -113,8 +115,21 @@ class Stage:
         """Tell the ledger, and do what it says."""
         self._unheard.append(event)
         while self._unheard:
-            for instruction in self._ledger.handle(self._unheard.popleft(), time.monotonic()):
+            self._listen()
+            for instruction in self._ledger.handle(self._unheard.popleft(), self._listened_s):
                 self._carry_out(instruction)
+
+    def _listen(self) -> None:
+        """Note the time; if the driver has stood still, that is heard of before all else.
+
+        Ctrl-Z, a file system that hangs and a machine without a free core do that. Tune hears one
+        result a turn: what trials said meanwhile comes after the next event.
+        """
+        now_s = time.monotonic()
+        stood_s, self._listened_s = now_s - self._listened_s, now_s
+        if stood_s > DRIVER_WAITS_S:
+            self._unheard.appendleft(StoodStill(duration_s=stood_s))
+            self._waiting.stand_still(stood_s)
 
     @property
     def is_over(self) -> bool:
@@ -128,8 +143,8 @@ class Stage:
             if self._wishes == 1:
                 self._listener.on_abort(_ENDS)
             self.tell(Interrupted())
-        now_s = time.monotonic()
-        wake_s = self._ledger.wake_s
+        self._listen()
+        now_s, wake_s = self._listened_s, self._ledger.wake_s
         if wake_s is not None and wake_s <= now_s:
             self.tell(Tick())
         if now_s >= self._look_s:

@@ -75,8 +75,8 @@ def tune(  # noqa: PLR0917 (the documented signature)
         max_seconds: How long a trial may run, over all attempts of a sweep; None for ever.
         stall_seconds: How long a trial may report nothing, and a minute more before its first
             report, until it is restarted; None for ever.
-        wait_seconds: How long a trial may wait for what no machine of the cluster has any more;
-            None for ever.
+        wait_seconds: How long a trial may wait for what no machine of the cluster has any more, or
+            for a process that does not come up, which has a minute at least; None for ever.
         abort_after: After so many trials have failed alike and none has finished, the sweep ends; 0
             for never.
         tracking_uri: The MLflow store; None for MLFLOW_TRACKING_URI, else mlflow.db here.

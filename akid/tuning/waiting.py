@@ -9,6 +9,7 @@ from akid.cluster.resources import ClusterCapacity, ResourceRequest
 LOOK_INTERVAL_S: Final = 2.0
 _PATIENCE_S: Final = 4.0
 _STARTING_S: Final = 30.0  # a process takes a moment to come up
+_LEAST_STARTING_S: Final = 60.0  # and on a busy machine more: it loads torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class Waiting:
 
     Trials that wait for others of their sweep wait in silence. What is possible is waited for
     without end, but not in silence; what no machine has any more is waited for only so long, and a
-    process that does not come up, too.
+    process that does not come up, too, though for a minute at least.
 
     Args:
         limit_s: How long; None for ever.
@@ -74,6 +75,11 @@ class Waiting:
         self._starting_since_s = _since(self._starting_since_s, now_s, holds=is_starting)
         self.text = self._text(scene, lacking, now_s)
         return [*self._lacking_too_long(scene, now_s), *self._starting_too_long(scene, now_s)]
+
+    def stand_still(self, duration_s: float) -> None:
+        """Don't count a time in which nobody could hear that a process has come up."""
+        if self._starting_since_s is not None:
+            self._starting_since_s += duration_s
 
     def _text(self, scene: Scene, lacking: Sequence[ResourceRequest], now_s: float) -> str:
         if lacking:
@@ -104,15 +110,17 @@ class Waiting:
         ]
 
     def _starting_too_long(self, scene: Scene, now_s: float) -> list[GivenUp]:
-        since_s, limit_s = self._starting_since_s, self._limit_s
-        if since_s is None or limit_s is None or now_s - since_s < limit_s:
+        if self._starting_since_s is None or self._limit_s is None:
+            return []
+        limit_s = max(self._limit_s, _LEAST_STARTING_S)
+        if now_s - self._starting_since_s < limit_s:
             return []
         return [
             GivenUp(
                 need=None,
-                error=f"expected a process within {limit_s:g} s (wait_seconds), got none, though"
-                f" {scene.needs[0]} were given to it. Ray's log on its node (worker-*.err) may say"
-                " why.",
+                error=f"expected a process within {limit_s:g} s (wait_seconds, at least"
+                f" {_LEAST_STARTING_S:g} s), got none, though {scene.needs[0]} were given to it."
+                " Ray's log on its node (worker-*.err) may say why.",
             )
         ]
 

@@ -22,6 +22,7 @@ from akid.tuning.messages import (
     Reported,
     Start,
     Started,
+    StoodStill,
     Stop,
     Stopped,
     Tick,
@@ -50,7 +51,9 @@ class Executor(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger(range(N_TRIALS), skipped=SKIPPED, policy=POLICY, max_concurrent=2)
-        self.now_s = 0.0
+        self.now_s = self.latest_s = 0.0
+        self.listened_s = 0.0
+        self.heard_s: dict[tuple[int, int], float] = {}  # of the time that was listened
         self.alive: set[tuple[int, int]] = set()
         self.told_to_stop: set[tuple[int, int]] = set()
         self.under_way: list[Event] = []
@@ -66,6 +69,8 @@ class Executor(RuleBasedStateMachine):
     def tell(self, event: Event) -> None:
         expected = self.expected_status(event)
         is_late = self.is_late(event)
+        if isinstance(event, Started | Reported):
+            self.heard_s[event.index, event.attempt] = self.listened_s
         instructions = self.ledger.handle(event, self.now_s)
         assert not (is_late and instructions), "a late message changes nothing"
         for instruction in instructions:
@@ -83,7 +88,7 @@ class Executor(RuleBasedStateMachine):
 
     def is_late(self, event: Event) -> bool:
         """Whether the attempt of which an event speaks is over."""
-        if isinstance(event, Tick | Interrupted):
+        if isinstance(event, Tick | StoodStill | Interrupted):
             return False
         if self.ledger.state(event.index) not in OPEN:
             return True
@@ -99,7 +104,10 @@ class Executor(RuleBasedStateMachine):
                 assert not self.is_aborted, "nothing starts after the sweep was given up"
                 self.attempts[index] = attempt
                 self.alive.add((index, attempt))
-            case Stop(index=index, attempt=attempt):
+            case Stop(index=index, attempt=attempt, why=why):
+                if why == "stalled":
+                    silent_s = self.listened_s - self.heard_s[index, attempt]
+                    assert silent_s >= POLICY.stall_s, "nobody listened"
                 assert attempt == self.attempts[index]
                 self.told_to_stop.add((index, attempt))
             case Close(index=index, status=status):
@@ -189,8 +197,19 @@ class Executor(RuleBasedStateMachine):
 
     @rule(passed_s=st.sampled_from([-5.0, 0.5, 3.0, 12.0, 40.0]))
     def wait(self, passed_s: float) -> None:
-        self.now_s += passed_s
+        self.listened_s += self.advance(passed_s)
         self.tell(Tick())
+
+    @rule(passed_s=st.sampled_from([3.0, 40.0, 90.0]))
+    def stand_still(self, passed_s: float) -> None:
+        self.tell(StoodStill(duration_s=self.advance(passed_s)))
+
+    def advance(self, passed_s: float) -> float:
+        """Wind the clock, which may go back; return how much later it is than ever before."""
+        before_s = self.latest_s
+        self.now_s += passed_s
+        self.latest_s = max(self.latest_s, self.now_s)
+        return self.latest_s - before_s
 
     @rule(failure=st.sampled_from(Failure))
     def doom(self, failure: Failure) -> None:
@@ -262,8 +281,7 @@ class Executor(RuleBasedStateMachine):
             for index, attempt in sorted(self.alive):
                 self.under_way.append(self.last_event(index, attempt))
             self.alive.clear()
-            self.now_s = max(self.now_s, self.ledger.wake_s or 0.0)
-            self.tell(Tick())
+            self.wait(max(0.0, (self.ledger.wake_s or 0.0) - self.now_s))
         assert self.ledger.is_done
         assert sorted(self.closed) == [*range(N_TRIALS)]
         assert all(count <= MOST_ATTEMPTS for count in self.attempts.values())
@@ -468,6 +486,31 @@ def test_before_its_first_report_a_trial_has_more_time() -> None:
 
     assert clerk.tell(Tick(), after_s=69) == []
     assert len(clerk.tell(Tick(), after_s=2)) == 1
+
+
+def test_a_time_in_which_nobody_listened_is_no_stall() -> None:
+    """The limit counts what is left of it; whoever says nothing even then is stalled."""
+    clerk = Clerk(2, stall_s=10)
+    for index in range(2):
+        clerk.tell(Reported(index=index, attempt=1))
+    clerk.tell(Tick(), after_s=4)
+
+    assert clerk.tell(StoodStill(duration_s=100), after_s=100) == []
+    assert clerk.tell(Reported(index=0, attempt=1), after_s=1) == []
+    assert clerk.tell(Tick(), after_s=5) == [Stop(index=1, attempt=1, why="stalled", at_once=True)]
+
+
+def test_a_time_in_which_nobody_listened_is_the_trials_own() -> None:
+    """It has run on; but what it says when it is told to end has its time to be heard."""
+    clerk = Clerk(max_seconds=100, stop_limit_s=10)
+    clerk.tell(Started(index=0, attempt=1))
+
+    asked = clerk.tell(StoodStill(duration_s=100), after_s=100)
+    again = clerk.tell(StoodStill(duration_s=50), after_s=50)
+
+    assert asked == [Stop(index=0, attempt=1, why="timeout")]
+    assert again == []
+    assert clerk.tell(Tick(), after_s=10) == [Stop(index=0, attempt=1, why="timeout", at_once=True)]
 
 
 def test_what_no_machine_has_room_for_is_a_failure_that_says_nothing_of_the_trial() -> None:

@@ -3,11 +3,13 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from ray.tune.search import Searcher
 
 from akid.cluster.resources import ClusterCapacity
 from akid.cluster.work_dir import WorkDir
 from akid.testing.tracker_contract import make_trial
+from akid.tuning import stage as stage_module
 from akid.tuning.attempt import ATTEMPT, TRIAL_INDEX
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
@@ -29,7 +31,7 @@ class Ends:
         self.statuses.append((close.index, close.status))
 
 
-def make_stage(tmp_path: Path, ends: Ends) -> Stage:
+def make_stage(tmp_path: Path, ends: object, policy: RetryPolicy | None = None) -> Stage:
     trials = [make_trial(index) for index in range(3)]
     return Stage(
         trials,
@@ -39,7 +41,7 @@ def make_stage(tmp_path: Path, ends: Ends) -> Stage:
         needs=Needs(trials, ClusterCapacity(nodes=())),
         orders=StopOrders(tmp_path / "orders"),
         ending=Ending(),
-        policy=RetryPolicy(),
+        policy=policy or RetryPolicy(),
         max_concurrent=None,
     )
 
@@ -95,3 +97,47 @@ def test_a_free_process_goes_to_an_attempt_that_has_none_on_its_way(tmp_path: Pa
     stage.know(full)
     assert stage.next_to_run() is None
     assert full.most == AT_HAND + 3  # so that there are others soon
+
+
+class Listens:
+    """Hears of trials that run."""
+
+    def on_start(self, index: int) -> None: ...
+
+    def on_rows(self, index: int, rows: list) -> None: ...
+
+
+class Running(Attempt):
+    """What Tune has of an attempt that runs."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.temporary_state = SimpleNamespace(ray_actor=index)
+
+
+def test_trials_are_not_stalled_because_the_driver_stood_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they said meanwhile is heard one by one; who says nothing after that is stalled."""
+    now_s, killed = [0.0], []
+    monkeypatch.setattr(stage_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(stage_module.ray, "kill", killed.append)
+    stage = make_stage(tmp_path, Listens(), RetryPolicy(stall_s=5))
+    attempts = [Running(index) for index in range(3)]
+    for attempt in attempts:
+        stage.begin(attempt)
+        stage.hear(attempt, {"rows": [{"step": 1}]})
+    stage.tick()
+
+    now_s[0] += 100
+    stage.hear(attempts[0], {"rows": [{"step": 2}]})  # Tune was asleep while it waited for results
+    stage.tick()
+    stage.hear(attempts[1], {"rows": [{"step": 2}]})
+    assert killed == []
+    for _ in range(8):
+        now_s[0] += 1
+        stage.tick()
+        for attempt in attempts[:2]:
+            stage.hear(attempt, {"rows": [{"step": 3}]})
+
+    assert killed == [2]
