@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 SLOW = """
 if {{ opt_paras["number"] }} and os.environ.get("AKID_TEST_SLOW"):
-    kid.hooks.on_batch_begin.append(lambda kid: time.sleep(60))
+    kid.hooks.on_batch_begin.append(lambda kid: time.sleep(1000))
 """
-_PATIENCE_S = 120
+_PATIENCE_S = 180  # nobody waits for the end of a trial that sleeps
 
 
 @contextmanager
@@ -97,12 +97,10 @@ def _interrupt(place, times: int):
     with _started(place, file, AKID_TEST_SLOW="1") as process:
         _read_until(process, "1/3 done")
         time.sleep(1.0)
-        interrupted_s = time.monotonic()
         for _ in range(times):
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.5)
         out, err = process.communicate()
-    took_s = time.monotonic() - interrupted_s
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "1 FINISHED" in out
@@ -113,22 +111,23 @@ def _interrupt(place, times: int):
     statuses = [run.info.status for run in place.runs()]
     assert statuses[0] == "FINISHED"
     assert set(statuses[1:]) == {"KILLED"}
-    return file, took_s
+    return file, err
 
 
 def test_ctrl_c_prints_what_is_done_and_the_next_sweep_does_the_rest(place) -> None:
     """Exit code 130; the interrupted runs are marked KILLED, and only they run again."""
-    file, took_s = _interrupt(place, times=1)
+    file, err = _interrupt(place, times=1)
 
     ran = place.sweep(file, "--json")
 
     assert ran.code == 0
     assert [trial["reused"] for trial in json.loads(ran.out)["trials"]] == [True, False, False]
-    assert took_s < 30
+    assert "KILLED: interrupted |" in err
+    assert "interrupted at once" not in err
 
 
 def test_ctrl_c_twice_ends_at_once(place) -> None:
     """The table is printed and the runs are marked all the same."""
-    _, took_s = _interrupt(place, times=2)
+    _, err = _interrupt(place, times=2)
 
-    assert took_s < 20
+    assert "KILLED: interrupted at once |" in err

@@ -68,6 +68,7 @@ def test_trials_that_end_with_the_sweep_are_shown_as_they_ended() -> None:
     with Board("last moments", waiting=len(labels)) as board:
         for index, label in enumerate(labels):
             board.begin(index, label)
+        eventually(lambda: [t for t in tasks_called(labels[-1]) if t.state == "RUNNING"])
         for index in range(len(labels)):
             board.end(index, "FINISHED", "")
 

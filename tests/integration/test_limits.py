@@ -45,7 +45,8 @@ def cover_ears(kid):
 def dawdle(kid):
     import time
 
-    time.sleep(3)
+    if kid.clock.epoch > 1:
+        time.sleep(1000)
 
 kid.hooks.on_train_begin.append(cover_ears)
 kid.hooks.on_batch_begin.append(dawdle)
@@ -70,7 +71,8 @@ def test_a_trial_that_hangs_tells_where_and_goes_on_from_its_checkpoint(place) -
     ran = place.sweep(long(place, f"{settings}opt_paras_list = {cells}", HANG), "--json")
 
     assert ran.code == 0
-    assert ran.err.count("is tried again: stalled") == 2
+    for case in ("lock", "native"):
+        assert re.search(rf"case={case} .*is tried again: stalled", ran.err)
     calm, *hung = json.loads(ran.out)["trials"]
     for trial, function in zip(hung, ("wait_for_itself", "hang_once"), strict=True):
         assert trial["final"] == calm["final"]
@@ -89,7 +91,7 @@ def test_a_trial_that_takes_too_long_fails(place) -> None:
 
     With more time the next sweep goes on from the last checkpoint.
     """
-    file = long(place, "max_seconds = 12", SLOW)
+    file = long(place, "max_seconds = 20", SLOW)
     ran = place.sweep(file)
 
     assert ran.code == 1

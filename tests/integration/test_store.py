@@ -66,7 +66,7 @@ def test_a_server_that_is_not_there(place, cluster) -> None:
 
 
 def test_a_server_that_does_not_answer(place, cluster) -> None:
-    """The wait has an end."""
+    """The wait has an end, long before that of MLflow itself: two minutes, and that eight times."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -75,4 +75,4 @@ def test_a_server_that_does_not_answer(place, cluster) -> None:
         ran = _sweep(place, f"http://127.0.0.1:{listener.getsockname()[1]}")
 
     assert ran.code == 2
-    assert time.monotonic() - started_s < 20
+    assert time.monotonic() - started_s < 100
