@@ -56,7 +56,7 @@ def setup():
         val_log_step=5,
         train_log_step=2,
     )
-    kid.hooks.on_batch_begin.append(lambda _: time.sleep(0.005))
+    kid.hooks.on_batch_begin.append(lambda _: time.sleep(0.01))
     return kid
 """
 

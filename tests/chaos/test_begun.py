@@ -11,7 +11,7 @@ import pytest
 @contextlib.contextmanager
 def locked(storm) -> Iterator[None]:
     """Let nobody write to the store."""
-    other = sqlite3.connect(storm.folder / "mlflow.db", isolation_level=None)
+    other = sqlite3.connect(storm.folder / "mlflow.db", isolation_level=None, timeout=60)
     other.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -35,14 +35,15 @@ def test_trials_without_a_run_stay_finished(storm, wait_until) -> None:
     driver = storm.start()
     wait_until(lambda: begun(storm), "a trial has begun", within_s=120)
     with locked(storm):
-        wait_until(lambda: len(finished(storm)) >= 6, "trials have finished", within_s=60)
+        n_opened = len(storm.runs())
+        wait_until(lambda: len(finished(storm)) >= n_opened + 5, "trials finish", within_s=120)
         storm.kill("")
         driver.wait(timeout=60)
     done = finished(storm)
-    assert len(storm.runs()) <= 2, "expected that next to no run was opened before the kill"
+    assert len(storm.runs()) == n_opened
     left = {path: path.stat().st_mtime_ns for path in storm.folder.glob("*/chaos/*/model/*")}
 
-    assert storm.start("--dry-run").wait(timeout=60) == 0
+    assert storm.start("--dry-run").wait(timeout=120) == 0
     assert "the tracking store does not have" in storm.said()
     assert storm.start("--json").wait(timeout=240) == 0, storm.said()
 

@@ -25,7 +25,7 @@ def weather(storm) -> None:
     """Let the sweep die three times and end."""
     deaths = storm.random.sample(DEATHS, 3)
     for number, death in enumerate(deaths, start=1):
-        rage(storm, storm.start(), death, until=number * 5 + storm.random.randint(0, 2))
+        rage(storm, storm.start(), death, until=number * 4 + storm.random.randint(0, 2))
     storm.start("--json")
     storm.ends_well()
 
