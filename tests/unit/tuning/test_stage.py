@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from ray.tune.search import Searcher
 
-from akid.cluster.resources import ClusterCapacity
+from akid.cluster.resources import ClusterCapacity, Node
 from akid.cluster.work_dir import WorkDir
 from akid.testing.tracker_contract import make_trial
 from akid.tuning import stage as stage_module
@@ -141,3 +141,37 @@ def test_trials_are_not_stalled_because_the_driver_stood_still(
             stage.hear(attempt, {"rows": [{"step": 3}]})
 
     assert killed == [2]
+
+
+class Waits:
+    """Hears what is waited for, and which trials are given up."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def on_wait(self, what: str) -> None: ...
+
+    def on_end(self, close: Close) -> None:
+        self.errors.append(close.error)
+
+
+def test_processes_are_not_given_up_because_the_driver_stood_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may have come up meanwhile, which Tune hears next; if not, a minute counts as ever."""
+    now_s, waits = [0.0], Waits()
+    machine = ClusterCapacity(nodes=(Node(cpus=2),))
+    known = SimpleNamespace(capacity=lambda: machine, free=lambda: machine)
+    monkeypatch.setattr(stage_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(stage_module, "connection", known)
+    stage = make_stage(tmp_path, waits, RetryPolicy(wait_s=5))
+    stage.know(SimpleNamespace(_actor_manager=SimpleNamespace(num_live_actors=1)))
+
+    for passed_s in (0, 2, 1000, *[2] * 28):
+        now_s[0] += passed_s
+        stage.tick()
+    assert waits.errors == []
+    now_s[0] += 2
+    stage.tick()
+
+    assert ["expected a process within 60 s" in error for error in waits.errors] == [True] * 3
