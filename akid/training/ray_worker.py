@@ -274,6 +274,6 @@ def _failure(error: BaseException, rank: int) -> Failure:
     text = "".join(traceback.format_exception(error))
     try:
         raised = to_bytes(error.with_traceback(None))
-    except Exception:  # noqa: BLE001 (user code's exceptions may fail in any way)
+    except BaseException:  # noqa: BLE001 (user code's exceptions may fail in any way)
         raised = None
     return Failure(rank=rank, text=text, error=raised)

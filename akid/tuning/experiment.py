@@ -14,6 +14,7 @@ from akid.cluster.demand import Demand
 from akid.cluster.instance_numbers import GpuNumbers
 from akid.errors import ExperimentError
 from akid.tuning import space
+from akid.tuning.error_text import text_of
 from akid.tuning.grid import Cell, Paras, override, parse_setting, plain_parameter_list
 from akid.tuning.identity import STATEMENT
 from akid.tuning.limits import TIMES, Limits
@@ -295,7 +296,7 @@ def _execute(code: CodeType, path: Path) -> dict[str, Any]:
         text = f"\n    {line} | {frames[-1].line}" if frames else ""
         raise ExperimentError(
             f"{path}, line {line}: the file fails before setup is used:"
-            f" {type(error).__name__}: {error}.{text}\n{_failure_hint(error)}"
+            f" {text_of(error)}.{text}\n{_failure_hint(error)}"
         ) from error
     return namespace
 

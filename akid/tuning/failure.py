@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from akid.errors import ExperimentError
+from akid.tuning.error_text import text_of
 from akid.tuning.stall import START_S
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
@@ -142,13 +143,15 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
+        cause = getattr(error, "cause", None)  # of Ray's; a user's may be of any kind
+        is_one = isinstance(cause, BaseException)
+        error = cause if is_one else error.__cause__ or error.__context__
 
 
 def _own_kind(error: BaseException) -> Failure | None:
     names = (base.__name__ for base in type(error).__mro__)
     by_class = next((_BY_CLASS_NAME[name] for name in names if name in _BY_CLASS_NAME), None)
-    if by_class is None and isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
+    if by_class is None and isinstance(error, RuntimeError) and _NO_MEMORY.search(text_of(error)):
         return Failure.MEMORY
     return by_class
 

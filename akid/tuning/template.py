@@ -19,6 +19,7 @@ import jinja2
 from jinja2 import nodes
 
 from akid.errors import TemplateError
+from akid.tuning.error_text import text_of
 from akid.tuning.identity import IN_TEXT, STATEMENT, counted, mark, shown
 from akid.tuning.literal import inside_text, kind, literal
 from akid.tuning.names import undefined_names
@@ -214,7 +215,7 @@ class Template:
         line = lines[-1] if lines else None
         if isinstance(error, _MissingError):
             return self._fail(_what_is_missing(error, given), line)
-        return self._fail(f"a hole can't be filled: {type(error).__name__}: {error}", line)
+        return self._fail(f"a hole can't be filled: {text_of(error)}", line)
 
     def _fail(self, what: str, line: int | None = None) -> TemplateError:
         """Return the error that shows the line of the template with its number in the file."""

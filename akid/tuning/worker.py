@@ -22,6 +22,7 @@ from akid.training import allocator
 from akid.training.full_disk import is_full_disk
 from akid.tuning import output, provenance, trial_artifacts
 from akid.tuning.attempt import ATTEMPT, SOURCES, TRIAL_INDEX, trial_of
+from akid.tuning.error_text import text_of
 from akid.tuning.execute import Row, ToldToStop, load_setup, practise
 from akid.tuning.failure import Failure, classify
 from akid.tuning.garbage import loading
@@ -31,6 +32,7 @@ from akid.tuning.orders import Orders, Summons
 from akid.tuning.outcome import Outcome
 from akid.tuning.rows import RowFile
 from akid.tuning.stall import StackWatch
+from akid.tuning.storable import storable
 from akid.tuning.train_runs import ABORTED, ERRORED, FINISHED, TrainRuns
 from akid.tuning.trial import Trial, script
 
@@ -128,7 +130,7 @@ class _Performance:
             self._events.put(outcome)
         except BaseException as error:  # noqa: BLE001 (whatever user code raises ends its trial only)
             self._tell_earlier()
-            self._events.put(_crash(error))
+            self._events.put(crash_of(error))
 
     def _mirror_of(self, uri: str, sources: Sequence[str]) -> "Mirror":
         from akid.tuning.mirror import Mirror
@@ -368,16 +370,28 @@ def _group(trial: Trial) -> "TrialGroup | None":
     return TrialGroup(trial)
 
 
-def _crash(error: BaseException) -> TrialCrash:
-    cause = _innermost(error)
-    if isinstance(cause, ToldToStop):
-        return TrialCrash(STOPPED, str(cause), "")
-    message = f"{type(cause).__name__}: {cause}"
-    failure = classify(cause)
+def crash_of(error: BaseException) -> TrialCrash:
+    """Return what a trial raised, in words; whoever waits for its end hears of it in any case.
+
+    >>> crash_of(KeyError("lr")).message
+    "KeyError: 'lr'"
+    """
+    try:
+        return _told(_innermost(error))
+    except BaseException as fault:  # noqa: BLE001 (user code's exceptions may fail in any way)
+        message = f"{type(error).__name__}, of which {type(fault).__name__} is all that can be told"
+        return TrialCrash(Failure.BUG, message, "")
+
+
+def _told(error: BaseException) -> TrialCrash:
+    if isinstance(error, ToldToStop):
+        return TrialCrash(STOPPED, str(error), "")
+    message = text_of(error)
+    failure = classify(error)
     if failure is Failure.DIVERGED:  # it says where; how it came there is akid's own
         return TrialCrash(failure, message, message)
-    text = "".join(traceback.format_exception(cause.with_traceback(_own_part(cause))))
-    return TrialCrash(failure, message, text)
+    text = "".join(traceback.format_exception(error.with_traceback(_own_part(error))))
+    return TrialCrash(failure, message, storable(text))
 
 
 def _own_part(error: BaseException) -> TracebackType | None:

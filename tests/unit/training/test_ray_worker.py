@@ -82,3 +82,36 @@ def test_what_a_worker_on_a_gpu_tells_is_read_at_home(
         for mine, other in zip(home.brain.parameters(), there.brain.parameters(), strict=True):
             assert torch.equal(mine, other)
             assert torch.equal(mine.grad, other.grad)
+
+
+class OddError(Exception):
+    """An error of a user's that can neither be printed nor sent."""
+
+    def __str__(self) -> str:
+        return self.args[5]
+
+    def __reduce__(self) -> str:
+        raise SystemExit(3)
+
+
+class OddWorker(GroupWorker):
+    """A worker whose practice fails."""
+
+    def perform(self, task: Task, place: Place) -> None:  # noqa: ARG002 (the base's names)
+        raise OddError
+
+
+def test_an_error_that_can_neither_be_printed_nor_sent_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not taken for a practice that came to its end."""
+    context = SimpleNamespace(get_accelerator_ids=lambda: {"GPU": []})
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+
+    failure = OddWorker().practise(task(), place(rank=1))
+
+    assert failure is not None
+    assert (failure.rank, failure.error) == (1, None)
+    assert failure.text.strip().endswith("OddError: <exception str() failed>")

@@ -105,6 +105,10 @@ def test_the_last_endif_belongs_to_setup(tmp_path: Path) -> None:
         ("async def setup():\n    return 1", "expected one function that is named setup"),
         ("x = 1\n\nx / 0\ndef setup():\n    return 1", "line 3: the file fails"),
         ("import sys\nsys.exit(3)", "SystemExit: 3"),
+        (
+            "class Mute(Exception):\n    def __str__(self):\n        return 3\n\nraise Mute",
+            "line 5: the file fails before setup is used: Mute: <exception str() failed>",
+        ),
         ("opt_paras_list = [{'lr': {{ 1 }}}]", "Holes are filled only inside of setup"),
         ("opt_paras_list = [{'lr': uniform(0, 1)}]", "is meant: from akid import uniform."),
         (
