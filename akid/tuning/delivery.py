@@ -14,6 +14,7 @@ from typing import Final, final
 
 from akid.errors import RefusedError, TrackingError
 from akid.tuning import trial_artifacts
+from akid.tuning.run_end import close_run
 from akid.tuning.spool import Spool
 from akid.tuning.tracking import Tracker
 from akid.tuning.tracking_events import (
@@ -162,8 +163,7 @@ class Delivery:
         try:
             self._carry_out(event, again=again)
         except RefusedError as error:
-            self.refused.append(str(error))
-            logger.warning("not tracked: %s", error)
+            self._note_refused(str(error))
         except TrackingError as error:
             if not self._fault:
                 logger.warning("not tracked yet, it waits in %s: %s", self._spool.file, error)
@@ -174,6 +174,10 @@ class Delivery:
             self.refused.append(f"{type(error).__name__}: {error}")
             logger.warning("not tracked", exc_info=True)
         return True
+
+    def _note_refused(self, what: str) -> None:
+        self.refused.append(what)
+        logger.warning("not tracked: %s", what)
 
     def _carry_out(self, event: Event, *, again: bool) -> None:
         tracker, parent_id = self._tracker, self._spool.head.sweep
@@ -189,7 +193,8 @@ class Delivery:
                 with trial_artifacts.at_hand(files) as paths:
                     tracker.log_files(run_id, files=paths, texts=texts)
             case Ended(index=index, end=end):
-                tracker.end_trial(self._run_id(index), end)
+                if refused := close_run(tracker, self._run_id(index), end):
+                    self._note_refused(refused)
                 self._drop_doubles(index)
             case SweepEnded(status=status, summary=summary, ended_s=ended_s):
                 tracker.end_sweep(parent_id, status=status, summary=summary, ended_s=ended_s)

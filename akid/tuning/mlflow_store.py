@@ -1,8 +1,10 @@
 """The MLflow store: how it is named, opened, and how its errors are told."""
 
 import fcntl
+import json
 import logging
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -33,10 +35,17 @@ _LEVELS: Final = {
     "urllib3.connectionpool": logging.ERROR,  # likewise
 }
 _REFUSALS: Final = {  # errors of a call that will fail again, MLflow REST API, "Error codes"
+    "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
 }
+# Faults of a database's connection, which MLflow calls a bad request like all but one of its errors
+# (mlflow.store.db.utils, `_get_managed_session_maker`).
+_OF_A_CONNECTION: Final = re.compile("InterfaceError|InternalError|PendingRollback|QueuePool")
+# What was sent is refused, not who sends it, nor where to (RFC 9110, "Client Error 4xx").
+_REFUSING_STATUSES: Final = {400, 413, 414, 415, 422, 431}
+_STATUS: Final = re.compile(r"failed with error code (\d+)")  # of an answer that is not MLflow's
 _SERVER_TIMEOUT_S: Final = 5.0
 _LOCK_TIMEOUT_S: Final = 20.0
 
@@ -112,8 +121,7 @@ def translated(what: str) -> Iterator[None]:
     except Exception as error:
         cause = _root(error)
         first_line = str(cause).strip().partition("\n")[0]
-        is_final = getattr(error, "error_code", "") in _REFUSALS
-        raise (RefusedError if is_final else TrackingError)(
+        raise (RefusedError if _is_refusal(error, cause) else TrackingError)(
             f"tracking store: could not {what}: {type(cause).__name__}: {first_line}."
             " Check it, or name another store by --tracking-uri."
         ) from error
@@ -170,6 +178,25 @@ def _one_by_one(uri: str) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
+
+
+def _is_refusal(error: Exception, cause: BaseException) -> bool:
+    """Whether a call will fail again, whenever it is made: because of what it says."""
+    said = str(error)
+    if getattr(error, "error_code", "") in _REFUSALS:
+        return not _OF_A_CONNECTION.search(said)
+    found = _STATUS.search(said)
+    status = int(found[1]) if found else _status(cause)
+    if status in _REFUSING_STATUSES:
+        return True
+    # Of the files and the network (a wrong certificate is a ValueError, too), or of an answer.
+    is_outside = isinstance(cause, OSError | json.JSONDecodeError)
+    return isinstance(cause, TypeError | ValueError) and not is_outside
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status of an artifact store's answer."""
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _root(error: BaseException) -> BaseException:

@@ -15,6 +15,7 @@ from akid.tuning.garbage import garbage_kept
 from akid.tuning.mlflow_reader import known_run
 from akid.tuning.mlflow_store import may_exist, open_client, sqlite_file, translated
 from akid.tuning.plan import KnownRun
+from akid.tuning.storable import all_storable, storable
 from akid.tuning.tracking import (
     END_TAGS,
     RESUMED_TAG,
@@ -27,7 +28,7 @@ from akid.tuning.tracking import (
 )
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Experiment, Run, RunTag
 
 # The page of the experiment then opens on its runs, not on traces of language models.
 _EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}
@@ -126,7 +127,9 @@ class MlflowTracker(Tracker):
     def start_sweep(self, name: str, *, tags: Mapping[str, str]) -> str:
         with translated(f"open a run in {self.uri!r}"):
             run = self._client.create_run(
-                self.experiment_id, tags={**tags, "akid.kind": "sweep"}, run_name=name
+                self.experiment_id,
+                tags={**all_storable(tags), "akid.kind": "sweep"},
+                run_name=storable(name),
             )
         run_id: str = run.info.run_id
         return run_id
@@ -139,7 +142,7 @@ class MlflowTracker(Tracker):
             run_id = self._reopen(start.goes_on, tags={**start.tags, **resumed})
         with translated(f"open the run of trial {start.label!r} in {self.uri!r}"):
             run_id = run_id or self._create(start, parent_id)
-            params = [Param(n, text) for n, text in start.params.items()]
+            params = [Param(n, text) for n, text in all_storable(start.params).items()]
             for first in range(0, len(params), _BATCH_PARAMS):
                 self._client.log_batch(run_id, params=params[first : first + _BATCH_PARAMS])
         return run_id
@@ -149,13 +152,11 @@ class MlflowTracker(Tracker):
 
         Where it is this sweep's and has ended, this is told again.
         """
-        from mlflow.entities import RunTag
-
         with translated(f"go on with run {run_id} in {self.uri!r}"):
             run = self._client.get_run(run_id)
             if run.info.status == "RUNNING" or run.data.tags.get(_PARENT) != tags[_PARENT]:
                 self._client.update_run(run_id, status="RUNNING")
-                self._client.log_batch(run_id, tags=[RunTag(n, text) for n, text in tags.items()])
+                self._client.log_batch(run_id, tags=_run_tags(tags))
                 for name in END_TAGS & run.data.tags.keys():
                     self._client.delete_tag(run_id, name)
             self._known_steps[run_id] = {
@@ -181,10 +182,8 @@ class MlflowTracker(Tracker):
         self._known_steps[run_id] = steps
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
-
         with translated(f"write tags of run {run_id} to {self.uri!r}"):
-            self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
+            self._client.log_batch(run_id, tags=_run_tags(tags))
 
     def log_files(
         self, run_id: str, *, files: Mapping[str, Path], texts: Mapping[str, str]
@@ -194,7 +193,7 @@ class MlflowTracker(Tracker):
             translated(f"write artifacts of run {run_id} to {self.uri!r}"),
             temporary.folder("artifacts") as folder,
         ):
-            for name, text in texts.items():
+            for name, text in all_storable(texts).items():
                 (folder / name).write_text(text, encoding="utf-8")
             for name, file in files.items():
                 if file.is_file():
@@ -217,8 +216,8 @@ class MlflowTracker(Tracker):
         run = self._client.create_run(
             self.experiment_id,
             start_time=int(start.started_s * 1000),
-            tags={**start.tags, _PARENT: parent_id},
-            run_name=start.label,
+            tags={**all_storable(start.tags), _PARENT: parent_id},
+            run_name=storable(start.label),
         )
         run_id: str = run.info.run_id
         return run_id
@@ -226,14 +225,12 @@ class MlflowTracker(Tracker):
     def _close(
         self, run_id: str, status: str, *, summary: Metrics, tags: Mapping[str, str], ended_s: float
     ) -> None:
-        from mlflow.entities import Metric, RunTag
+        from mlflow.entities import Metric
 
         ended_ms = int(ended_s * 1000)
         metrics = [Metric(name, float(value), ended_ms, 0) for name, value in summary.items()]
         with translated(f"close run {run_id} in {self.uri!r}"):
-            self._client.log_batch(
-                run_id, metrics=metrics, tags=[RunTag(name, text) for name, text in tags.items()]
-            )
+            self._client.log_batch(run_id, metrics=metrics, tags=_run_tags(tags))
             self._client.set_terminated(
                 run_id, _MLFLOW_STATUS.get(status, "FAILED"), end_time=ended_ms
             )
@@ -253,6 +250,12 @@ class MlflowTracker(Tracker):
             token = page.token
             if not token:
                 return
+
+
+def _run_tags(tags: Mapping[str, str]) -> "list[RunTag]":
+    from mlflow.entities import RunTag
+
+    return [RunTag(name, text) for name, text in all_storable(tags).items()]
 
 
 def _artifact_location(uri: str, name: str) -> str | None:

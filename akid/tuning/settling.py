@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from akid.errors import StorageError, TrackingError
+from akid.errors import RefusedError, StorageError, TrackingError
 from akid.tuning import provenance, trial_artifacts
 from akid.tuning.delivery import Delivery
 from akid.tuning.outcome import Outcome
 from akid.tuning.results import DIVERGED, FAILED, FINISHED, KILLED, STOPPED
 from akid.tuning.rows import left_in
+from akid.tuning.run_end import close_run
 from akid.tuning.spool import Spool, left_below
 from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd
 
@@ -170,12 +171,20 @@ def _close_trial(tracker: Tracker, run: OpenRun) -> None:
         ended_s = rows[-1]["time_s"] if rows else time.time()
         told = run.tags.get("akid.status")  # where its sweep died while it told the run's end
         status = told if told in (FINISHED, FAILED, DIVERGED, STOPPED) else KILLED
-        tracker.end_trial(run.run_id, TrialEnd(status=status, ended_s=ended_s))
+        _end_trial(tracker, run, TrialEnd(status=status, ended_s=ended_s))
         return
-    tracker.log_rows(run.run_id, left.rows)
+    try:
+        tracker.log_rows(run.run_id, left.rows)
+    except RefusedError as error:
+        logger.warning("not tracked: %s", error)
     try:
         with trial_artifacts.at_hand(trial_artifacts.of(place)) as files:
             tracker.log_files(run.run_id, files=files, texts={})
     except TrackingError as error:
         logger.warning("not tracked: %s", error)
-    tracker.end_trial(run.run_id, Outcome(**left.result).end)
+    _end_trial(tracker, run, Outcome(**left.result).end)
+
+
+def _end_trial(tracker: Tracker, run: OpenRun, end: TrialEnd) -> None:
+    if refused := close_run(tracker, run.run_id, end):
+        logger.warning("not tracked: %s", refused)

@@ -202,3 +202,27 @@ def test_a_run_that_opens_late_is_no_double(tmp_path) -> None:
     assert late not in tracker.runs
     assert len(tracker.known_runs()) == 1
     delivery.close()
+
+
+@pytest.mark.parametrize(
+    ("is_refused", "left"),
+    [
+        (lambda end: end.tags, {"best/loss": 1.0}),
+        (lambda end: end.summary, {}),
+    ],
+    ids=["tags", "metrics"],
+)
+def test_a_run_whose_end_is_refused_is_closed_all_the_same(tmp_path, is_refused, left) -> None:
+    """With as much as the store takes; that something is missing is said once."""
+    tracker = MoodyTracker(
+        lambda name, args: "never" if name == "end_trial" and is_refused(args[1]) else "well"
+    )
+    delivery, _ = begin(tracker, tmp_path)
+    end = TrialEnd(status="FAILED", summary={"best/loss": 1.0}, tags={"akid.error": "mine"})
+
+    delivery.tell([*happenings(1)[:-3], Ended(index=0, end=end)])
+
+    (run,) = (run for run in tracker.runs.values() if run.parent_id is not None)
+    assert (run.status, run.summary, "akid.error" in run.tags) == ("FAILED", left, False)
+    assert (delivery.waiting, delivery.refused) == (0, ["of no use"])
+    delivery.close()

@@ -100,6 +100,30 @@ def test_what_the_store_will_never_take_is_told_apart(uri, trial) -> None:
         tracker.log_rows(run_id, [{"step": 1, "time_s": 1.0, "what?": 1.0}])
 
 
+def test_what_is_no_text_is_stored_with_escapes(uri, trial, tmp_path) -> None:
+    """Bytes that are no UTF-8, and NUL, wherever they stand."""
+    from mlflow import MlflowClient
+
+    odd, told = "bad \udcff\0", r"bad \udcff\x00"
+    tracker = MlflowTracker(uri, "escaped")
+    parent = tracker.start_sweep(odd, tags={"akid.command": odd})
+    start = TrialStart.of(trial, tags={"akid.note": odd})
+    start = replace(start, label=odd, params={**start.params, "net.path": odd})
+    run_id = tracker.start_trial(start, parent_id=parent)
+    tracker.set_tags(run_id, {"akid.folder": odd})
+    tracker.log_files(run_id, files={}, texts={"error.txt": odd})
+    tracker.end_trial(run_id, TrialEnd(status="FAILED", tags={"akid.error": odd}))
+
+    client = MlflowClient(tracking_uri=uri)
+    run, sweep = client.get_run(run_id), client.get_run(parent)
+    assert (run.info.run_name, sweep.info.run_name) == (told, told)
+    assert (run.data.params["net.path"], sweep.data.tags["akid.command"]) == (told, told)
+    assert [run.data.tags[f"akid.{name}"] for name in ("note", "folder", "error")] == [told] * 3
+    kept = client.download_artifacts(run_id, "error.txt", str(tmp_path))
+    assert Path(kept).read_text(encoding="utf-8") == told
+    assert run.info.status == "FAILED"
+
+
 def test_a_store_that_is_missing_is_an_empty_one_to_a_reader(tmp_path) -> None:
     """And is not made."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"

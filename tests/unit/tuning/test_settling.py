@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from akid.errors import StorageError, TrackingError
+from akid.errors import RefusedError, StorageError, TrackingError
 from akid.testing.memory_tracker import MemoryTracker
 from akid.testing.tracker_contract import make_trial
 from akid.tuning import provenance
@@ -205,3 +205,20 @@ def test_another_store_than_the_sweeps_is_refused(tmp_path) -> None:
     with pytest.raises(TrackingError, match="expected a store that has run run0"):
         send(MemoryTracker(), spool)
     spool.close()
+
+
+def test_a_refused_row_does_not_keep_a_run_open(tmp_path, dead, monkeypatch) -> None:
+    """Each later sweep would have been refused by it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RefusedError("not such a name")
+
+    tracker = MemoryTracker()
+    sweep = tracker.start_sweep("sweep", tags=dead)
+    tags = {**dead, FOLDER_TAG: practised(tmp_path, 0, finished=True)}
+    run = tracker.runs[start(tracker, sweep, 0, tags)]
+    monkeypatch.setattr(tracker, "log_rows", refuse)
+
+    settle(tracker, tmp_path, uri="here")
+
+    assert (run.status, run.summary["best/loss"]) == ("FINISHED", 1.0)
