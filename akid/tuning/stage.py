@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any, Final
 
 import ray
+from ray.exceptions import RuntimeEnvSetupError
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
@@ -55,6 +56,12 @@ _LOST: Final = (
     "its process ended without a Python error: too little memory, a crash in native code and a call"
     " of os._exit do that; what it printed is in output.log."
 )
+_NO_FOLDER: Final = (
+    "its folder: expected one that can be renamed and written, got: {error}. Let this user do that,"
+    " or give another --work-dir."
+)
+_NOT_UP: Final = "its process did not come up: {why}. Each machine has to have what a trial needs."
+_LINES: Final = 10  # of what was said when a process did not come up
 _MEMORY: Final = "its process was ended by Ray, because the machine's memory did not suffice."
 _ENDS: Final = "the sweep ends: running trials write a checkpoint; Ctrl-C again ends them at once"
 _STALLED: Final = f"stalled, it {REASON_OF['stalled']}"
@@ -206,8 +213,7 @@ class Stage:
             need = sized(self._needs.of(start.index, alone=start.alone))
             if need is not None:
                 self._due.remove(start)
-                self._elastic.hand_out(now_s)
-                return self._config(start, need)
+                return self._handed_out(start, need, now_s)
         if self._ledger.is_done:
             return str(Searcher.FINISHED)
         if not self._n_running() and not self._n_handed_out():
@@ -264,14 +270,18 @@ class Stage:
         while manager is not None and manager.next(timeout=0.1):
             pass
 
-    def _config(self, start: Start, need: ResourceRequest) -> dict[str, Any]:
-        return config_of(
-            start.index,
-            start.attempt,
-            name=self._trials[start.index].slug,
-            need=need,
-            sources=self._folders.prepare(start),
-        )
+    def _handed_out(
+        self, start: Start, need: ResourceRequest, now_s: float
+    ) -> dict[str, Any] | None:
+        """Return an attempt as Tune's config; None where its folder can't be brought into order."""
+        try:
+            sources = self._folders.prepare(start)
+        except OSError as error:
+            self._fail(start.index, start.attempt, Failure.LOST, _NO_FOLDER.format(error=error))
+            return None
+        self._elastic.hand_out(now_s)
+        name = self._trials[start.index].slug
+        return config_of(start.index, start.attempt, name=name, need=need, sources=sources)
 
     def begin(self, attempt: TuneTrial) -> None:
         """Note that an attempt has its actor."""
@@ -327,8 +337,8 @@ class Stage:
             return
         if classify(error) is Failure.MEMORY:
             self._fail(index, number, Failure.MEMORY, f"{error}\n{_MEMORY}")
-        else:  # what Ray says is advice of any kind
-            self._fail(index, number, Failure.LOST, _LOST)
+        else:
+            self._fail(index, number, Failure.LOST, _why_lost(error))
 
     def _end_one(self, attempt: TuneTrial, *, is_kept: bool) -> None:
         self._elastic.end(need_of(attempt), time.monotonic(), is_kept=is_kept)
@@ -399,6 +409,16 @@ class Stage:
         """Forget an attempt that has not begun; if Tune begins it all the same, it is ended."""
         self._stopping.add((index, number))
         self._dropped.add((index, number))
+
+
+def _why_lost(error: Exception | None) -> str:
+    """Return why an attempt's process is no more, as far as it is known."""
+    is_begin = isinstance(error, RuntimeEnvSetupError) or getattr(error, "actor_init_failed", False)
+    lines = str(error).strip().splitlines()
+    if not is_begin or not lines:
+        return _LOST  # what Ray says of a process that was up is advice of any kind
+    why = lines[-1].strip().rstrip(".")
+    return "\n".join([*lines[-_LINES:], _NOT_UP.format(why=why)])
 
 
 def _later(policy: RetryPolicy) -> RetryPolicy:

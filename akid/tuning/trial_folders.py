@@ -29,6 +29,7 @@ class TrialFolders:
         self._work_dir = work_dir
         self._trials = trials
         self._left_in = left_in
+        self._not_yet: set[int] = set()  # trials whose first attempt did not get its folder
 
     def prepare(self, start: Start) -> tuple[str, ...]:
         """Put what the attempt goes on from into the trial's folder, and set anything else aside.
@@ -36,6 +37,10 @@ class TrialFolders:
         Returns:
             Where the attempt may find what it goes on from, the first first; nothing where it
             starts afresh.
+
+        Raises:
+            OSError: If a folder can't be renamed, moved or tidied; the next attempt then finds what
+                this one would have found.
         """
         place = self._work_dir.of_trial(self._trials[start.index].slug)
         left_in = self._left_in.get(start.index)
@@ -43,22 +48,36 @@ class TrialFolders:
             earlier = (left_in,) if left_in is not None else ()
             again = (place,) if start.attempt > 1 else ()
             return (*earlier, *again) if start.resume or start.attempt == 1 else ()
-        own = Path(place)
-        _drop_torn_files(own)
-        if start.attempt > 1:
-            if not start.resume:
-                _set_aside(own)
-            return (place,) if start.resume else ()
-        left = Path(left_in) if left_in is not None else None
-        if left is None or not left.is_dir():
-            _set_aside(own)
-            return ()
-        _drop_torn_files(left)
-        if left.resolve() != own.resolve():
-            _set_aside(own)
-            own.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(left, own)
-        return (place,)
+        if start.attempt == 1 or start.index in self._not_yet:
+            self._not_yet.add(start.index)
+            goes_on = _prepare_first(Path(place), left_in)
+            self._not_yet.remove(start.index)
+        else:
+            goes_on = _prepare_again(Path(place), is_kept=start.resume)
+        return (place,) if goes_on else ()
+
+
+def _prepare_first(own: Path, left_in: str | None) -> bool:
+    """Bring what an earlier sweep left into the trial's folder; return whether it left any."""
+    _drop_torn_files(own)
+    left = Path(left_in) if left_in is not None else None
+    if left is None or not left.is_dir():
+        _set_aside(own)
+        return False
+    _drop_torn_files(left)
+    if left.resolve() != own.resolve():
+        _set_aside(own)
+        own.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(left, own)
+    return True
+
+
+def _prepare_again(own: Path, *, is_kept: bool) -> bool:
+    """Keep what this sweep's last attempt left, or set it aside; return whether it is kept."""
+    _drop_torn_files(own)
+    if not is_kept:
+        _set_aside(own)
+    return is_kept
 
 
 def _drop_torn_files(folder: Path) -> None:

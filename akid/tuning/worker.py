@@ -254,10 +254,11 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     ) -> None:
         assert orders is not None
         see_own_gpus()
+        self._trials = trials
+        self.reset_config(config)  # Ray asks for this worker's name when the rest fails
         allocator.keep_freed_memory()
         with loading():  # what every trial needs
             import_module("ray.train.torch")
-        self._trials = trials
         self._places = places
         self._orders = orders
         self._stall_s = stall_s
@@ -265,7 +266,6 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._served = 0
         self._end: TrialCrash | None = None
         self._performance: _Performance | None = None
-        self.reset_config(config)
         self._group = _group(self._trial)
         self._runs = TrainRuns(train_runs_of) if train_runs_of else None
         self._awaits_staff = False

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ray.exceptions import ActorDiedError, RayTaskError, RuntimeEnvSetupError
 from ray.tune.search import Searcher
 
+from akid.cluster import connection
 from akid.cluster.resources import ClusterCapacity, Node
 from akid.cluster.work_dir import WorkDir
 from akid.testing.tracker_contract import make_trial
@@ -31,11 +34,11 @@ class Ends:
         self.statuses.append((close.index, close.status))
 
 
-def make_stage(tmp_path: Path, ends: object, policy: RetryPolicy | None = None) -> Stage:
+def make_stage(tmp_path: Path, listener: Any, policy: RetryPolicy | None = None) -> Stage:
     trials = [make_trial(index) for index in range(3)]
     return Stage(
         trials,
-        ends,
+        listener,
         TrialFolders(WorkDir.of(tmp_path), trials, {}),
         halving=None,
         needs=Needs(trials, ClusterCapacity(nodes=())),
@@ -57,6 +60,86 @@ def test_attempts_that_were_due_are_not_begun_after_an_interrupt(tmp_path: Path)
     assert stage.is_over
     assert ends.statuses == [(0, "KILLED"), (1, "KILLED"), (2, "KILLED")]
     assert list(tmp_path.iterdir()) == []
+
+
+class Hears:
+    """Hears why trials are tried again, and with what error they end."""
+
+    def __init__(self) -> None:
+        self.retries: list[str] = []
+        self.errors: list[str] = []
+
+    def on_start(self, position: int) -> None:
+        """Nothing hangs on it."""
+
+    def on_retry(self, position: int, reason: str) -> None:
+        assert position == 0
+        self.retries.append(reason)
+
+    def on_end(self, close: Close) -> None:
+        assert close.index == 0
+        self.errors.append(close.error)
+
+
+@pytest.fixture
+def _large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the cluster have room for all."""
+    capacity = ClusterCapacity(nodes=(Node(cpus=8, gpus=0),))
+    for name in ("capacity", "free"):
+        monkeypatch.setattr(connection, name, lambda: capacity)
+
+
+@pytest.mark.usefixtures("_large")
+def test_a_folder_that_can_not_be_renamed_costs_its_trial_only(tmp_path: Path, monkeypatch) -> None:
+    """It ended the sweep: Tune asks for attempts where no error is expected."""
+    hears = Hears()
+    stage = make_stage(tmp_path, hears, RetryPolicy(lost=1, first_pause_s=1e-6))
+    (tmp_path / make_trial(0).slug).mkdir()
+
+    def refuse(folder: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(folder), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    handed_out = [stage.next_attempt() for _ in range(4)]
+
+    assert [attempt[TRIAL_INDEX] for attempt in handed_out if attempt is not None] == [1, 2]
+    (told,) = hears.errors
+    assert told.startswith("its folder: expected one that can be renamed and written, got: [Errno")
+    assert hears.retries == [f"lost, {told}"]
+
+
+TASK_ERROR = """Traceback (most recent call last):
+  File "torch/__init__.py", line 1, in <module>
+ImportError: libcudart.so.12: cannot open shared object file"""
+BROKEN = ActorDiedError(RayTaskError("TrialWorker.__init__", TASK_ERROR, ImportError("libcudart")))
+
+
+@pytest.mark.usefixtures("_large")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BROKEN, "its process did not come up: ImportError: libcudart.so.12: cannot open shared"),
+        (RuntimeEnvSetupError("pip: no such package\n"), "come up: pip: no such package. Each"),
+        (ActorDiedError(), "its process ended without a Python error"),
+        (None, "its process ended without a Python error"),
+    ],
+    ids=["begin", "environment", "death", "unknown"],
+)
+def test_why_a_process_is_lost_is_told_truly(tmp_path: Path, error, told) -> None:
+    """One that did not come up has said why, with its last lines; one that died has not."""
+    hears = Hears()
+    stage = make_stage(tmp_path, hears, RetryPolicy(lost=0))
+    attempt = SimpleNamespace(config=stage.next_attempt())
+    stage.know(SimpleNamespace(_actor_to_trial={"actor": attempt}, _actor_manager=None))
+    stage.begin(attempt)
+
+    if error is not None:
+        stage.hear_of_error("actor", error)
+    stage.lose(attempt)
+
+    (said,) = hears.errors
+    assert told in said.splitlines()[-1]
+    assert ("torch/__init__.py" in said) == (error is BROKEN)
 
 
 class Attempt:

@@ -58,6 +58,25 @@ def test_a_folder_that_has_gone_is_nothing_to_go_on_from(tmp_path: Path) -> None
     assert not folders.prepare(Start(index=0, attempt=1))
 
 
+def test_what_a_first_attempt_did_not_get_the_next_one_does(tmp_path: Path, monkeypatch) -> None:
+    """A folder of another trial's that lies there under this one's name is none to go on from."""
+    fill(tmp_path / "0-trial", "in the way")
+    fill(tmp_path / "0-other", "moves")
+    folders = TrialFolders(WorkDir.of(tmp_path), TRIALS, {0: str(tmp_path / "0-other")})
+
+    def refuse(_: Path, target: Path) -> None:
+        raise PermissionError(target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        folders.prepare(Start(index=0, attempt=1))
+    monkeypatch.undo()
+    assert folders.prepare(Start(index=0, attempt=2, resume=True))
+
+    kept = {path.name: (path / "rows.jsonl").read_text() for path in tmp_path.iterdir()}
+    assert kept == {"0-trial": "moves", "0-trial~1": "in the way"}
+
+
 def test_what_a_killed_process_began_to_write_is_deleted(tmp_path: Path) -> None:
     """Wherever the trial goes on; checkpoints that were written stay."""
     for name in ("0-trial", "0-other"):

@@ -1,9 +1,14 @@
 """What a trial raises reaches the driver in words, whatever it is."""
 
+from pathlib import Path
+
 import pytest
 
+from akid.testing.tracker_contract import make_trial
+from akid.tuning.attempt import config_of
 from akid.tuning.failure import Failure
-from akid.tuning.worker import crash_of
+from akid.tuning.orders import StopOrders
+from akid.tuning.worker import TrialWorker, crash_of
 
 
 class MuteError(Exception):
@@ -52,3 +57,19 @@ def test_an_error_can_be_printed_and_stored(text: str) -> None:
     for told in (crash.message, crash.traceback_text):
         assert "\0" not in told
         told.encode("utf-8")
+
+
+def test_a_process_that_can_not_be_set_up_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray asks for it when it tells of the error; without an answer it tells of that one."""
+
+    def refuse(name: str) -> None:
+        raise ImportError(name)
+
+    trial = make_trial(0)
+    monkeypatch.setattr("akid.tuning.worker.import_module", refuse)
+    config = config_of(0, 1, name="0-trial", need=trial.request, sources=())
+    worker = TrialWorker.__new__(TrialWorker)
+
+    with pytest.raises(ImportError):
+        worker.setup(config, trials=(trial,), orders=StopOrders(Path()))
+    assert repr(worker) == f"akid trials, first {trial.label}"
