@@ -92,10 +92,14 @@ class RowFile:
         """What a full disk said when it first took no row; empty where it took all."""
 
     def left(self) -> Left | None:
-        """Return what earlier attempts at this trial left; None if there is nothing of it."""
+        """Return what earlier attempts at this trial left; None if there is nothing of it.
+
+        Raises:
+            OSError: If there is a file that can't be read.
+        """
         try:
             return self._understood(self._file.read_text(encoding="utf-8", errors="replace"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def begin(self) -> None:
@@ -211,6 +215,7 @@ def left_in(place: str, key: str) -> Left | None:
 
     Raises:
         StorageError: If an object store does not answer.
+        OSError: If there is a file that can't be read.
     """
     if not place:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from akid.errors import RefusedError, StorageError, TrackingError
+from akid.errors import RefusedError, TrackingError
 from akid.tuning import provenance, trial_artifacts
 from akid.tuning.delivery import Delivery
 from akid.tuning.outcome import Outcome
@@ -163,7 +163,7 @@ def _close_trial(tracker: Tracker, run: OpenRun) -> None:
     place = run.tags.get(FOLDER_TAG, "")
     try:
         left = left_in(place, run.tags["akid.key"])
-    except StorageError as error:
+    except OSError as error:  # of an object store, too
         logger.warning("run %s stays open: %s", run.run_id, error)
         return
     if left is None or left.result is None:

@@ -229,8 +229,11 @@ class Sweep:
             own, place = (uri.partition("?")[0] for uri in (self._work_dir.uri, run.folder))
             if place.startswith(f"{own.rstrip('/')}/"):
                 raise
-            logger.warning("run %s begins anew: %s", run.run_id, error)
-            return None
+            fault: OSError = error
+        except OSError as error:  # such as another user's folder
+            fault = error
+        logger.warning("run %s begins anew: %s", run.run_id, fault)
+        return None
 
     def _peaks(self) -> Peaks:
         return Peaks(self._work_dir.local)

@@ -222,3 +222,16 @@ def test_a_refused_row_does_not_keep_a_run_open(tmp_path, dead, monkeypatch) -> 
     settle(tracker, tmp_path, uri="here")
 
     assert (run.status, run.summary["best/loss"]) == ("FINISHED", 1.0)
+
+
+def test_a_run_whose_folder_can_not_be_read_stays_open(tmp_path, dead, caplog) -> None:
+    """Of what its trial came to nothing is known; the others are closed."""
+    (tmp_path / "0" / "rows.jsonl").mkdir(parents=True)
+    tracker = MemoryTracker()
+    sweep = tracker.start_sweep("sweep", tags=dead)
+    runs = [start(tracker, sweep, n, {**dead, FOLDER_TAG: str(tmp_path / str(n))}) for n in (0, 1)]
+
+    settle(tracker, tmp_path, uri="here")
+
+    assert [tracker.runs[run_id].status for run_id in runs] == ["RUNNING", "KILLED"]
+    assert "stays open: [Errno" in caplog.text

@@ -24,6 +24,17 @@ pytestmark = [
 SOURCE = "gpu_num_per_instance = 0\n\n\ndef setup():\n    return None\n"
 
 
+def kill_one(sweep: Sweep, uri: str, work_dir: str | Path) -> str:
+    """Let the store have a trial of a sweep that broke off; return where its files lie."""
+    trial = sweep.plan().to_run[0]
+    tracker = MlflowTracker(uri, "first")
+    folder = WorkDir.of(work_dir).below("first").of_trial(trial.slug)
+    start = TrialStart.of(trial, tags={FOLDER_TAG: folder})
+    run_id = tracker.start_trial(start, parent_id=tracker.start_sweep("sweep", tags={}))
+    tracker.end_trial(run_id, TrialEnd(status="KILLED"))
+    return folder
+
+
 @pytest.mark.parametrize("told", ["http", ""])
 def test_files_in_a_store_that_is_gone_stop_a_sweep_only_if_it_is_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path, told: str
@@ -41,12 +52,7 @@ def test_files_in_a_store_that_is_gone_stop_a_sweep_only_if_it_is_its_own(
     def gone(place: str, key: str) -> Left:
         raise StorageError(f"{place} of {key} does not answer")
 
-    trial = swept("s3://old/runs").plan().to_run[0]
-    tracker = MlflowTracker(uri, "first")
-    folder = WorkDir.of(f"s3://old/runs{options}").below("first").of_trial(trial.slug)
-    start = TrialStart.of(trial, tags={FOLDER_TAG: folder})
-    run_id = tracker.start_trial(start, parent_id=tracker.start_sweep("sweep", tags={}))
-    tracker.end_trial(run_id, TrialEnd(status="KILLED"))
+    kill_one(swept("s3://old/runs"), uri, f"s3://old/runs{options}")
     monkeypatch.setattr("akid.tuning.sweep.left_in", gone)
 
     assert swept("s3://new/runs").plan().trials[0].reason == "killed before"
@@ -79,3 +85,23 @@ def test_a_sweep_packs_for_the_gpus_that_it_sees(
     assert [trial.gpus for trial in sweep.plan().to_run] == [share_of(4)]
     monkeypatch.delenv(VISIBLE)
     assert [trial.gpus for trial in sweep.plan().to_run] == [1]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_folder_that_can_not_be_read_is_nothing_to_go_on_from(
+    tmp_path: Path, empty_store: Path, caplog: pytest.LogCaptureFixture, is_there: bool
+) -> None:
+    """Such as another user's; the sweep says so, and plans. A file in its place is no folder."""
+    (tmp_path / "first.py").write_text(SOURCE)
+    uri = f"sqlite:///{shutil.copy(empty_store, tmp_path)}"
+    options = SweepOptions(tracking_uri=uri, work_dir=WorkDir.of(tmp_path / "runs"))
+    sweep = Sweep(experiments.load(tmp_path / "first.py"), options)
+    folder = Path(kill_one(sweep, uri, tmp_path / "runs"))
+    if is_there:  # what root can't read either
+        (folder / "rows.jsonl").mkdir(parents=True)
+    else:
+        folder.parent.mkdir(parents=True)
+        folder.write_text("no folder")
+
+    assert sweep.plan().trials[0].reason == "killed before"
+    assert ("begins anew: [Errno" in caplog.text) == is_there
