@@ -15,7 +15,7 @@
     │   ├── TemplateError                ... a hole can't be filled, or the rendering is no Python
     │   └── GridError                    ... a parameter list or a list of GPU numbers is wrong
     ├── ResourceError (RuntimeError)     the cluster is out of reach or never has what is needed
-    ├── StorageError (OSError)           an object store does not answer, or refuses
+    ├── StorageError (OSError)           an object store or a folder does not answer, or refuses
     └── TrackingError (RuntimeError)     the tracking store can't be opened, or does not answer
         └── RefusedError                 ... refuses what it is given, and always will
 
@@ -84,7 +84,7 @@ class ResourceError(AkidError, RuntimeError):
 
 
 class StorageError(AkidError, OSError):
-    """An object store does not answer, or refuses what it is asked for; later it may not."""
+    """An object store or a folder does not answer, or refuses what it is asked for; for now."""
 
 
 class TrackingError(AkidError, RuntimeError):

@@ -6,6 +6,7 @@ A file that is called like a command is named by its path: `./compare`.
 import argparse
 import difflib
 import importlib
+import io
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ COMMANDS: Final[dict[str, str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    _print_anything()
     name = given[0] if given and given[0] in COMMANDS else None
     if name is None and (meant := _misspelt(given)):
         known = ", ".join(COMMANDS)
@@ -68,6 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return exit_codes.of_signal(getattr(interrupt, "signum", signal.SIGINT))
     return code
+
+
+def _print_anything() -> None:
+    """Let escapes stand for what a terminal has no letters for, rather than end with an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _misspelt(given: Sequence[str]) -> str | None:

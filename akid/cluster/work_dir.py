@@ -64,6 +64,21 @@ class WorkDir:
         uri = object_folder.joined(self.uri, name) if self.uri else ""
         return type(self)(local=self.local / name, uri=uri)
 
+    def make(self) -> None:
+        """Make the folder of this machine, and see that this user can write there.
+
+        Raises:
+            StorageError: If it can't be made, or nothing can be written there.
+        """
+        try:
+            self.local.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.local).close()
+        except (OSError, ValueError) as error:  # ValueError: a null byte
+            raise StorageError(
+                f"work dir: expected a folder that can be written, got {str(self.local)!r}:"
+                f" {error}. Name another one: --work-dir."
+            ) from error
+
     def of_trial(self, slug: str) -> str:
         """Return where a trial's files lie, for any working folder."""
         if self.uri:

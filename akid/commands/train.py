@@ -13,7 +13,7 @@ from akid.cluster import jobs
 from akid.cluster.instance_numbers import AUTO
 from akid.commands import exit_codes
 from akid.commands.arguments import add_tracking_uri, positive
-from akid.errors import TrackingError
+from akid.errors import ExperimentError, StorageError, TrackingError
 
 if TYPE_CHECKING:
     from akid.tuning.sweep import Sweep
@@ -93,17 +93,19 @@ def _dry_run(sweep: "Sweep") -> int:
 def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
     from akid.tuning import results, table
 
+    if options.csv is not None:
+        _check_file(options.csv)
     with redirect_stdout(sys.stderr):  # Ray tells of a lost process on standard output
         outcome = sweep.run()
     records = outcome.records
     metric, mode = sweep.experiment.metric, sweep.experiment.mode
-    if options.csv is not None:
-        options.csv.write_text(results.to_csv(records), encoding="utf-8")
     if options.json:
         print(results.to_json(records, metric=metric, mode=mode))
     else:
         table.print_results(records, metric=metric, mode=mode)
         print(f"\n{sweep.where()}")
+    if options.csv is not None:
+        _write(options.csv, results.to_csv(records))
     if outcome.is_interrupted:
         return exit_codes.of_signal(outcome.signum or signal.SIGINT)
     if outcome.lacks_resources:
@@ -113,6 +115,31 @@ def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
         if all(r.status in results.SUCCEEDED for r in records)
         else exit_codes.FAILED
     )
+
+
+def _check_file(file: Path) -> None:
+    """Refuse a file for results that can't be written, before anything is trained."""
+    what = ""
+    if not file.parent.is_dir():
+        what = f"there is no folder {str(file.parent)!r}"
+    elif file.is_dir():
+        what = "that is a folder"
+    elif not os.access(file if file.exists() else file.parent, os.W_OK):
+        what = "this user may not write it"
+    if what:
+        raise ExperimentError(
+            f"--csv: expected a file that can be written, got {str(file)!r}: {what}."
+        )
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise StorageError(
+            f"--csv: expected a file that can be written, got {str(file)!r}: {error}."
+            " The results are in the tracking store: the same command writes them without training."
+        ) from error
 
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:

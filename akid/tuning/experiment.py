@@ -44,6 +44,7 @@ class Experiment(Limits):
     Attributes:
         name: How it is called in the tracking store.
         path: The file it was read from, or None.
+        text: What stood in the file when it was read; empty without one.
         template: The source of `setup`.
         net_paras_list: The network parameters, one dict for each network.
         opt_paras_list: The optimisation parameters, one dict for each way to optimise.
@@ -72,6 +73,7 @@ class Experiment(Limits):
     name: str
     template: Template
     path: Path | None = None
+    text: str = ""
     net_paras_list: Sequence[Paras] = ({},)
     opt_paras_list: Sequence[Paras] = ({},)
     repeat_times: int = 1
@@ -244,7 +246,9 @@ def load(path: str | Path) -> Experiment:
         raise_all([error, *faults])
         raise
     raise_all(faults)
-    return Experiment(name=_name_of(path), path=path.resolve(), template=template, **given)
+    return Experiment(
+        name=_name_of(path), path=path.resolve(), text=source, template=template, **given
+    )
 
 
 def _read(path: Path) -> str:

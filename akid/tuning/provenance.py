@@ -136,7 +136,8 @@ def _git(folder: Path, *arguments: str) -> str:
             ["git", *arguments],  # noqa: S607
             cwd=folder,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # a diff has bytes of any kind
             timeout=10,
             check=False,
         )

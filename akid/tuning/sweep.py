@@ -130,6 +130,7 @@ class Sweep:
 
         Raises:
             ExperimentError, ResourceError, TrackingError: As `plan`; nothing has been trained then.
+            StorageError: If the folder for the trials' files can't be written; likewise.
         """
         with ExitStack() as stack:
             ending = stack.enter_context(Ending())
@@ -140,6 +141,7 @@ class Sweep:
             plan = self._plan(capacity)
             if not plan.to_run:
                 return _nothing_to_do(plan)
+            self._work_dir.make()
             tracker = MlflowTracker(self._uri, self.experiment.name)
             lock = stack.enter_context(self._lock(tracker))
             n_closed = settling.close_left_open(tracker, is_alone=True)
@@ -368,7 +370,7 @@ def _sweep_texts(experiment: Experiment) -> dict[str, str]:
     """Return the parent run's artifacts: the experiment as it was, and what was not committed."""
     texts = {"setup.py": experiment.template.source}
     if experiment.path is not None:
-        texts["experiment.py"] = experiment.path.read_text(encoding="utf-8")
+        texts["experiment.py"] = experiment.text
     diff = provenance.uncommitted(experiment.path)
     if diff:
         texts["uncommitted.diff"] = diff

@@ -74,6 +74,21 @@ def test_a_wrong_argument_is_refused(place, arguments, told) -> None:
     assert told in ran.err
 
 
+def test_a_file_of_another_encoding_is_trained_and_kept(place, cluster) -> None:
+    """A CSV that the disk does not take is said below the table: nothing is lost by it."""
+    file = place.empty()
+    file.write_bytes(b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + file.read_bytes())
+
+    ran = place.sweep(file, "--csv", "/dev/full")
+
+    assert (ran.code, "Traceback" in ran.err) == (3, False)
+    assert "trials: 1 FINISHED" in ran.out
+    assert "got '/dev/full': [Errno 28]" in ran.err
+    (sweep,) = place.runs(kind="sweep")
+    kept = place.artifacts(sweep.info.run_id) / "experiment.py"
+    assert "# café" in kept.read_text(encoding="utf-8")
+
+
 def test_more_gpus_than_there_are_is_refused(bare_place, cluster) -> None:
     """Exit code 3 before anything is started, with the need and the machines."""
     ran = bare_place.sweep(bare_place.empty(), "--gpus-per-trial", 3)

@@ -1,5 +1,6 @@
 """The command line, as far as it starts nothing."""
 
+import os
 import subprocess
 import sys
 
@@ -101,3 +102,38 @@ def test_a_reader_that_has_read_enough_is_no_fault() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (
+            ["--csv", "none/x.csv"],
+            2,
+            "--csv: expected a file that can be written, got 'none/",
+        ),
+        (["--csv", "."], 2, "that is a folder"),
+        (["--work-dir", "pair.py"], 3, "work dir: expected a folder that can be written"),
+        (["--work-dir", "/dev/null/runs"], 3, "Not a directory: '/dev/null/runs"),
+    ],
+)
+def test_where_results_can_not_go_is_refused_before_anything_starts(
+    file, capsys, arguments, code, told
+) -> None:
+    """Neither a store nor a cluster is made."""
+    assert sweep.main([str(file), "--gpus-per-trial", "0", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert told in err
+    assert not out
+    assert [path.name for path in file.parent.iterdir()] == ["pair.py"]
+
+
+def test_a_terminal_without_a_letter_gets_an_escape(file) -> None:
+    """A table ended with an error there."""
+    file.write_text(EXPERIMENT.replace("0.1", "'größer'"), encoding="utf-8")
+    command = [sys.executable, "-m", "akid.sweep", "plan", file.name]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    out = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+
+    assert rb"gr\xf6\xdfer" in out

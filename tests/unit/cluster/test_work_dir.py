@@ -70,3 +70,22 @@ def test_what_killed_processes_left_is_deleted(tmp_path) -> None:
     living.delete()
     fresh.delete()
     assert list((tmp_path / "scratch" / "trials").iterdir()) == []
+
+
+def test_a_folder_is_made_where_this_user_can_write(tmp_path: Path) -> None:
+    """With those above it; again changes nothing."""
+    work_dir = WorkDir(local=tmp_path / "runs").below("digits")
+
+    work_dir.make()
+    work_dir.make()
+
+    assert list((tmp_path / "runs" / "digits").iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "nul\0"])
+def test_what_can_be_no_folder_is_refused(tmp_path: Path, where: str) -> None:
+    """With the reason, and what to do."""
+    (tmp_path / "file").write_text("no folder")
+
+    with pytest.raises(StorageError, match=r"can be written, got .*\. Name another one: --work-"):
+        WorkDir(local=tmp_path / where).make()

@@ -141,6 +141,18 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, message: s
         load(written(tmp_path, text))
 
 
+def test_the_text_of_a_file_is_kept_as_it_was_read(tmp_path: Path) -> None:
+    """In its own encoding; whoever edits the file later changes nothing."""
+    file = written(tmp_path, "")
+    file.write_bytes(b"# -*- coding: latin-1 -*-\n# caf\xe9\ndef setup():\n    return 1\n")
+
+    experiment = load(file)
+    file.unlink()
+
+    assert experiment.text.splitlines()[1] == "# café"
+    assert experiment.with_overrides(seed=3).text == experiment.text
+
+
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     """One run of the command is enough to see everything that can be seen."""
     text = "repeat_times = 0\nopt_paras_list = []\nmax_failure = 2\ndef setup():\n    pass\n"

@@ -71,6 +71,13 @@ def test_what_is_not_committed_is_a_diff(source) -> None:
     assert "-before\n+after" in provenance.uncommitted(source)
 
 
+def test_a_diff_may_have_bytes_that_are_no_text(source) -> None:
+    """They are replaced."""
+    source.write_bytes(b"# caf\xe9\n")
+
+    assert "+# caf\ufffd" in provenance.uncommitted(source)
+
+
 def test_without_a_repository_nothing_is_said_of_commits(tmp_path) -> None:
     """No error either."""
     tags = provenance.tags(tmp_path / "experiment.py")
