@@ -57,7 +57,8 @@ class DataParallelEngine(Engine):
             practice is computed on the CPU of the calling process.
         cpu_num_per_worker: How many CPUs of the cluster each worker takes; a fraction is allowed.
         max_restarts: How many times to start again from the last checkpoint after a worker died.
-        start_limit_s: How long to wait until the cluster has room for all workers.
+        start_limit_s: How long to wait until the cluster has room for all workers, and again until
+            they have started.
         precision: See `SingleEngine`.
         compile: See `SingleEngine`.
         channels_last: See `SingleEngine`.
@@ -122,7 +123,7 @@ class DataParallelEngine(Engine):
         Raises:
             SetupError: If the kid can't practise on several workers, or on those that are at hand.
             ResourceError: If the cluster does not have the workers' CPUs or GPUs, or not in time.
-            TrainingError: If a worker died, and that too often.
+            TrainingError: If a worker died or did not start in time, and that too often.
             Exception: Whatever a worker or a hook raised, as it is.
         """
         _check(kid)

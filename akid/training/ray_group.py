@@ -21,7 +21,7 @@ from akid.training.exchange import Answer
 from akid.training.ray_worker import GroupWorker, Place, Task
 
 START_LIMIT_S: Final = 60.0
-"""How long a group may take to be gathered."""
+"""How long a group may take to be gathered, and again to start."""
 _CALLS_AT_ONCE: Final = 4  # a practice, what the chief says next, an answer, and one to spare
 
 
@@ -94,8 +94,7 @@ class WorkerGroup:
         """Let the workers practise; return references to how each ends.
 
         Raises:
-            ResourceError: If the workers do not start in time.
-            WorkerLostError: If one dies before it has begun.
+            WorkerLostError: If one does not start in time, or dies before it has begun.
         """
         self.start()
         try:
@@ -104,7 +103,7 @@ class WorkerGroup:
             host, port = ray.get(self._workers[0].open.remote(), timeout=self._start_limit_s)
         except GetTimeoutError as error:
             self.dismiss()
-            raise ResourceError(
+            raise WorkerLostError(
                 f"Engine 'data_parallel': expected {self.num_workers} workers to start within"
                 f" {self._start_limit_s:g} s, got some that did not. The machine is overloaded or"
                 " has gone away; look at `ray status`."

@@ -22,6 +22,8 @@ from akid.tuning.trial import Trial
 OUTPUT_NAME: Final = "output-worker{rank}.log"
 """What a worker prints is kept under this name, in the trial's folder."""
 
+_START_LIMIT_S: Final = 180.0  # a busy machine loads torch from a network file system
+
 
 @final
 class TrialGroupWorker(GroupWorker):
@@ -80,7 +82,9 @@ class TrialGroup:
     def __init__(self, trial: Trial) -> None:
         placement = ray.util.get_current_placement_group()
         bundle = trial.request.bundles[-1]
-        self._group = WorkerGroup(placement, bundle, worker_class=TrialGroupWorker)
+        self._group = WorkerGroup(
+            placement, bundle, start_limit_s=_START_LIMIT_S, worker_class=TrialGroupWorker
+        )
         self._group.start()
 
     def at_hand(self) -> AbstractContextManager[None]:

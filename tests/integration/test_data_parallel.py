@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +22,13 @@ from akid.sensing.datasets.digits import DigitsFeedSource
 from akid.sensing.sensor import FeedSensor
 from akid.training import ray_group
 from akid.training.checkpoint import CheckpointFolder
+from akid.training.contact import WorkerLostError
 from akid.training.early_sums import LARGE
 from akid.training.kid import Kid
 from akid.training.kongfu import MomentumKongFu
 from akid.training.ray_group import WorkerGroup
+from akid.training.ray_worker import GroupWorker
+from akid.tuning.failure import Failure, class_names, classify
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -293,6 +297,24 @@ def test_workers_that_cannot_be_gathered_in_time_are_given_up(
 
     with pytest.raises(ResourceError, match=r"room for 2 workers of 0.9 CPU each within 0.5 s"):
         kid.practice()
+
+
+def test_workers_that_do_not_start_in_time_are_lost(tmp_path: Path) -> None:
+    """That is no error of the user's program: a sweep tries the trial again."""
+
+    class SleepyWorker(GroupWorker):
+        def __init__(self) -> None:
+            time.sleep(60)
+
+    placement = ray.util.placement_group([{"CPU": 0.1}])
+    group = WorkerGroup(placement, {"CPU": 0.1}, start_limit_s=0.5, worker_class=SleepyWorker)
+    kid = make(tmp_path, 1)
+
+    with group.at_hand(), pytest.raises(WorkerLostError, match=r"start within 0.5 s") as raised:
+        kid.practice()
+    ray.util.remove_placement_group(placement)
+
+    assert classify(class_names(raised.value)) is Failure.LOST
 
 
 def test_what_the_cluster_never_has_is_refused(tmp_path: Path) -> None:
