@@ -28,7 +28,7 @@ from akid.training.kid import Kid
 from akid.training.kongfu import MomentumKongFu
 from akid.training.ray_group import WorkerGroup
 from akid.training.ray_worker import GroupWorker
-from akid.tuning.failure import Failure, class_names, classify
+from akid.tuning.failure import Failure, classify
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -314,7 +314,7 @@ def test_workers_that_do_not_start_in_time_are_lost(tmp_path: Path) -> None:
         kid.practice()
     ray.util.remove_placement_group(placement)
 
-    assert classify(class_names(raised.value)) is Failure.LOST
+    assert classify(raised.value) is Failure.LOST
 
 
 def test_what_the_cluster_never_has_is_refused(tmp_path: Path) -> None:
