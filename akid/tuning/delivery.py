@@ -96,17 +96,11 @@ class Delivery:
         """Return the seconds until what waits is to be tried again; None if nothing waits."""
         return None if self._wake_s is None else max(0.0, self._wake_s - time.monotonic())
 
-    def tell(self, events: Iterable[Event]) -> None:
-        """Bring events to the store, or to the spool."""
+    def tell(self, events: Iterable[Event], *, stop: Callable[[], bool] = lambda: False) -> None:
+        """Bring events to the store, or to the spool; all to the spool once `stop` says so."""
         for event in events:
-            if self._must_wait(event) or not self._send(event, again=False):
+            if stop() or self._must_wait(event) or not self._send(event, again=False):
                 self._keep(event)
-        self._spool.commit()
-
-    def keep(self, events: Iterable[Event]) -> None:
-        """Bring events to the spool without asking the store."""
-        for event in events:
-            self._keep(event)
         self._spool.commit()
 
     def retry(self, *, stop: Callable[[], bool] = lambda: False) -> None:

@@ -52,7 +52,9 @@ class SweepLock:
     Entering opens the sweep's run, waits for the sweeps that came before, and says for whom. A
     sweep that died is not waited for: its run is closed as KILLED. A sweep that lost the lock,
     because it could not reach the store for so long that another one took it for dead, is told by
-    `on_lost`. A run that was not released at the end has trained nothing, and is deleted.
+    `on_lost`. The heart beats until the block is left, so that the store can be told all; who
+    closes the run in it calls `hand_on` before. A run that was not handed on has trained nothing,
+    and is deleted.
 
     Args:
         tracker: The store.
@@ -81,7 +83,7 @@ class SweepLock:
         self._tracker = tracker
         self.name = name
         self._tags = {**tags, **_CLAIM}
-        self._is_released = False
+        self._is_handed_on = False
         self._on_lost = on_lost
         self._timing = timing or LockTiming()
         self._pulses = _Pulses(self._timing.patience_s)
@@ -106,12 +108,17 @@ class SweepLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._is_released:
+        if self._is_handed_on:
+            self.release()
+        else:
             self._leave()
 
+    def hand_on(self) -> None:
+        """Let the caller close the sweep's run; others go on as soon as the store has that."""
+        self._is_handed_on = True
+
     def release(self) -> None:
-        """Stop the heartbeat; the caller closes the sweep's run, and others go on then."""
-        self._is_released = True
+        """Stop the heartbeat, when the store has been told all."""
         self._has_ended.set()
         self._heart.join()
 
@@ -180,7 +187,7 @@ class SweepLock:
             except TrackingError as error:
                 logger.debug("no heartbeat: %s", error)
                 continue
-            if not is_held and not self._has_ended.is_set():
+            if not is_held and not self._is_handed_on:
                 self._on_lost("another sweep of this experiment took this one for dead")
                 return
 

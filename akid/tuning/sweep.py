@@ -305,18 +305,19 @@ class Sweep:
                     ending=ending,
                 )
         except BaseException:
-            lock.release()
+            lock.hand_on()
             writer.end_sweep(status="FAILED", summary={})
-            writer.close()
+            writer.close(wishes=ending.wishes)
             raise
-        lock.release()
+        lock.hand_on()
         self._leave_results(writer, records_of(plan, conductor.records))
         counts = Counter(record.status for record in conductor.records.values())
         writer.end_sweep(
             status="FINISHED" if is_complete else "KILLED",
             summary={f"trials/{status.lower()}": float(n) for status, n in counts.items()},
         )
-        untracked = writer.close()
+        untracked = writer.close(wishes=ending.wishes)
+        lock.release()
         ended = {
             index: replace(record, run_id=writer.run_ids.get(index))
             for index, record in conductor.records.items()

@@ -5,10 +5,11 @@ tracker's only client. Training never waits for the store.
 """
 
 import logging
+import math
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, final
 
 from akid.tuning.begun import Begun
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _GATHER_S: Final = 2.0  # rows that arrive within this time go into one batch
 _PATIENCE_S: Final = 10.0  # at the end, for a store that does not answer
+_LOOK_S: Final = 0.1
+_SAY_S: Final = 5.0  # the end of a sweep that takes longer is explained
 
 
 @final
@@ -53,8 +56,9 @@ class TrackingWriter:
         self._begun = Begun(spool)
         self._patience_s = patience_s
         self._hurry = threading.Event()
+        self._has_ended = threading.Event()  # an interrupted `join` takes its thread for ended
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="akid tracking", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="akid tracking", daemon=True)
         self._thread.start()
 
     @property
@@ -100,38 +104,60 @@ class TrackingWriter:
         """Close the sweep's run."""
         self._events.put(SweepEnded(status=status, summary=summary, ended_s=time.time()))
 
-    def close(self) -> list[str]:
+    def close(self, *, wishes: Callable[[], int] = lambda: 0) -> list[str]:
         """Wait until all is written or kept; return what is missing, one sentence each.
 
-        For a store that does not answer it waits `patience_s`, after a Ctrl-C not at all.
+        For a store that does not answer it waits `patience_s`. A Ctrl-C meanwhile ends that: the
+        event that the store is being told is told to its end, the others wait on disk.
+
+        Args:
+            wishes: How often the end was asked for, where a Ctrl-C raises nothing.
+
+        Raises:
+            KeyboardInterrupt: If a second one comes meanwhile; what is left is the next sweep's.
         """
         self._events.put(None)
-        try:
-            self._thread.join()
-        except KeyboardInterrupt:
-            self._hurry.set()
-            self._thread.join()
+        before, said_s = wishes(), time.monotonic() + _SAY_S
+        while not self._has_ended.is_set():
+            self._wait(lambda: wishes() > before)
+            if time.monotonic() >= said_s and not self._hurry.is_set():
+                logger.warning("the tracking store takes its time; Ctrl-C leaves the rest on disk")
+                said_s = math.inf
         missing = self._missing()
         for sentence in missing:
             logger.warning("not tracked: %s", sentence)
         return [*self._delivery.refused, *missing]
+
+    def _wait(self, is_to_hurry: Callable[[], bool]) -> None:
+        """Wait a moment for the thread's end."""
+        try:
+            self._has_ended.wait(_LOOK_S)
+        except KeyboardInterrupt:
+            if self._hurry.is_set():
+                raise
+            self._hurry.set()
+        if is_to_hurry():
+            self._hurry.set()
+
+    def _run(self) -> None:
+        try:
+            self._write()
+        finally:
+            self._has_ended.set()
 
     def _write(self) -> None:
         closing = False
         while not closing:
             events, closing = self._gather()
             self._pass_on(events)
-            if not self._hurry.is_set() and self._delivery.wait_s() == 0.0:
-                self._delivery.retry()
+            if self._delivery.wait_s() == 0.0:
+                self._delivery.retry(stop=self._hurry.is_set)
         self._begun.close()
         self._finish()
 
     def _pass_on(self, events: Sequence[Event]) -> None:
         """Bring events to the store or to the spool; then nobody else has to know of the starts."""
-        if self._hurry.is_set():
-            self._delivery.keep(joined(events))
-        else:
-            self._delivery.tell(joined(events))
+        self._delivery.tell(joined(events), stop=self._hurry.is_set)
         for event in events:
             if isinstance(event, Started):
                 self._begun.remove(event)

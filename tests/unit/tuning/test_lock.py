@@ -55,7 +55,7 @@ def lock(tracker, name: str = "sweep", owner: Owner | None = None, **arguments) 
 
 
 def train(tracker, held: SweepLock) -> None:
-    held.release()
+    held.hand_on()
     tracker.end_sweep(held.run_id, status="FINISHED", summary={}, ended_s=0.0)
 
 
@@ -151,6 +151,31 @@ def test_a_heart_that_beats_elsewhere_is_waited_for() -> None:
     waiting.join()
 
 
+def test_the_heart_beats_until_the_store_has_all() -> None:
+    """Who still tells it is not taken for dead, and that it closes its own run is no loss."""
+    tracker = MemoryTracker()
+    entered, told = threading.Event(), list[str]()
+
+    def wait() -> None:
+        with lock(tracker, "second") as held:
+            entered.set()
+            train(tracker, held)
+
+    with lock(tracker, "first", owner=ELSEWHERE, on_lost=told.append) as first:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        first.hand_on()
+        assert not entered.wait(3 * QUICK.patience_s)
+        train(tracker, first)
+        assert entered.wait(5)
+        time.sleep(5 * QUICK.beat_s)
+        first.release()
+    waiting.join()
+
+    assert not told
+    assert {run.status for run in tracker.runs.values()} == {"FINISHED"}
+
+
 def test_who_was_taken_for_dead_is_told() -> None:
     """So that its trials do not run twice for long."""
     tracker = MemoryTracker()
@@ -160,7 +185,7 @@ def test_who_was_taken_for_dead_is_told() -> None:
         deadline_s = time.monotonic() + 5
         while not told and time.monotonic() < deadline_s:
             time.sleep(0.005)
-        held.release()
+        held.hand_on()
 
     assert told == ["another sweep of this experiment took this one for dead"]
 

@@ -6,10 +6,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from akid.errors import TrackingError
 from akid.testing.memory_tracker import MemoryTracker
 from akid.testing.tracker_contract import make_trial
-from akid.tuning import delivery
+from akid.tuning import delivery, tracking_writer
 from akid.tuning.spool import Spool, SpoolHead
 from akid.tuning.tracking import Metrics, TrialEnd
 from akid.tuning.tracking_writer import TrackingWriter
@@ -96,6 +98,71 @@ def test_ctrl_c_ends_the_patience(tmp_path) -> None:
     assert "1 events wait" in told
     assert time.monotonic() - began_s < 20
     interrupt.join()
+
+
+class SlowTracker(MemoryTracker):
+    """Takes its time for each row."""
+
+    def log_rows(self, run_id: str, rows: Sequence[Metrics]) -> None:
+        time.sleep(0.3)
+        super().log_rows(run_id, rows)
+
+
+def slowly(folder: Path, trials: int = 40) -> TrackingWriter:
+    """Return a writer that has twelve seconds of work."""
+    writer = make_writer(SlowTracker(), folder, patience_s=60.0)
+    for index in range(trials):
+        writer.start_trial(make_trial(index), tags={})
+        writer.log_rows(index, [{"step": 1, "time_s": 0.0, "loss": 1.0}])
+    return writer
+
+
+def test_a_signal_that_is_counted_is_heeded_between_two_events(tmp_path) -> None:
+    """Where a Ctrl-C raises nothing; what came before the end does not count."""
+    writer = slowly(tmp_path)
+    times = [1]
+    signals = threading.Timer(0.5, times.append, [2])
+    signals.start()
+    began_s = time.monotonic()
+
+    (told,) = writer.close(wishes=lambda: times[-1])
+
+    assert time.monotonic() - began_s < 6
+    assert "the next sweep sends them" in told
+    signals.join()
+
+
+def test_the_second_interrupt_does_not_wait_for_the_store(tmp_path) -> None:
+    """It may never answer; the next sweep finds out."""
+    answer = threading.Event()
+
+    class HangingTracker(MemoryTracker):
+        def log_rows(self, *_: object) -> None:
+            answer.wait()
+
+    writer = make_writer(HangingTracker(), tmp_path)
+    writer.start_trial(make_trial(0), tags={})
+    writer.log_rows(0, [{"step": 1, "time_s": 0.0, "loss": 1.0}])
+    main = threading.main_thread().ident
+    signals = [threading.Timer(s, signal.pthread_kill, [main, signal.SIGINT]) for s in (0.2, 0.6)]
+    for timer in signals:
+        timer.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        writer.close()
+
+    answer.set()
+    writer.close()
+
+
+def test_an_end_that_takes_long_is_explained(tmp_path, monkeypatch, caplog) -> None:
+    """Once, with what one can do."""
+    monkeypatch.setattr(tracking_writer, "_SAY_S", 0.2)
+
+    assert slowly(tmp_path, trials=3).close() == []
+
+    (record,) = caplog.records
+    assert "Ctrl-C leaves the rest on disk" in record.message
 
 
 def test_an_error_of_akids_own_is_not_swallowed(tmp_path) -> None:
