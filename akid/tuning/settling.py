@@ -2,7 +2,8 @@
 
 First what waits for the store is sent, the starts of trials among it whose runs were not opened
 yet; then the runs that a dead sweep left open are closed: as FINISHED if the trial's folder says
-that it came to its end, as what the sweep had begun to tell of it, else as KILLED.
+that it came to its end, as what the sweep had begun to tell of it, else as KILLED. A sweep does so
+before it plans, and again when it has the lock: while it waited, another one may have died.
 """
 
 import logging
@@ -18,12 +19,14 @@ from akid.tuning.outcome import Outcome
 from akid.tuning.results import DIVERGED, FAILED, FINISHED, KILLED, STOPPED
 from akid.tuning.rows import left_in
 from akid.tuning.run_end import close_run
-from akid.tuning.spool import Spool, left_below
+from akid.tuning.spool import Spool, head_of, left_below
 from akid.tuning.tracking import FOLDER_TAG, OpenRun, Tracker, TrialEnd
 
 logger = logging.getLogger(__name__)
 
 _PATIENCE_S: Final = 10.0  # with a store that does not answer
+_HELD_S: Final = 300.0  # for another process that sends
+_LOOK_S: Final = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,27 +46,28 @@ class Sent:
     is_held_up: bool
 
 
-def settle(tracker: Tracker, folder: Path, *, uri: str) -> None:
+def settle(tracker: Tracker, folder: Path, *, uri: str, is_alone: bool = False) -> bool:
     """Bring to its end what earlier sweeps left, before anything is planned on it.
 
     Args:
         tracker: The store.
         folder: The experiment's folder.
         uri: The store's address; what waits for another store is left alone.
+        is_alone: Whether no other sweep of the experiment trains. Then what another process has
+            is waited for: it was left by a sweep that is over, and is being sent or looked at.
+
+    Returns:
+        Whether there was anything, so that what is known of trials may be other than before.
 
     Raises:
-        TrackingError: If the store can't be used, or does not take what waits.
+        TrackingError: If the store can't be used, or does not take what waits, or if another
+            process does not let go of it.
     """
-    for file in left_below(folder):
-        spool = Spool.open_left(file)
-        if spool is None:  # another sweep is at it
-            continue
-        try:
-            if spool.head.uri == uri:
-                _settle_spool(tracker, spool)
-        finally:
-            spool.close()
-    close_left_open(tracker)
+    were_left = [
+        _settle_file(tracker, file, uri=uri, is_alone=is_alone) for file in left_below(folder)
+    ]
+    n_closed = close_left_open(tracker, is_alone=is_alone)
+    return any(were_left) or n_closed > 0
 
 
 def unsettled(folder: Path, *, uri: str) -> int:
@@ -140,6 +144,42 @@ def close_left_open(tracker: Tracker, *, is_alone: bool = False) -> int:
         else:
             tracker.end_sweep(run.run_id, status=KILLED, summary={}, ended_s=time.time())
     return len(left)
+
+
+def _settle_file(tracker: Tracker, file: Path, *, uri: str, is_alone: bool) -> bool:
+    """Send what waits in a spool; return False if that is for another store."""
+    spool = _let_go(file, uri) if is_alone else Spool.open_left(file)
+    if spool is None:  # another process is at it, or was
+        return True
+    try:
+        if spool.head.uri == uri:
+            _settle_spool(tracker, spool)
+    finally:
+        spool.close()
+    return spool.head.uri == uri
+
+
+def _let_go(file: Path, uri: str) -> Spool | None:
+    """Return a spool, once no other process has it; None if that is for another store, or gone."""
+    deadline_s: float | None = None
+    while (spool := Spool.open_left(file)) is None and _is_for(file, uri):
+        now_s = time.monotonic()
+        if deadline_s is None:
+            logger.warning("waits for the process that has %s, which an earlier sweep left", file)
+            deadline_s = now_s + _HELD_S
+        if now_s >= deadline_s:
+            raise TrackingError(
+                f"{file}: expected that who sends what an earlier sweep left is done within"
+                f" {_HELD_S:g} s, got a process that still has it. Try again when that has ended"
+                " (akid.sweep sync, or another sweep)."
+            )
+        time.sleep(_LOOK_S)
+    return spool
+
+
+def _is_for(file: Path, uri: str) -> bool:
+    head = head_of(file)
+    return head is not None and head.uri == uri
 
 
 def _settle_spool(tracker: Tracker, spool: Spool) -> None:

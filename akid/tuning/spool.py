@@ -271,6 +271,15 @@ def left_below(folder: Path) -> list[Path]:
     return sorted(found, key=times_s.__getitem__)
 
 
+def head_of(file: Path) -> SpoolHead | None:
+    """Return where a spool's events belong, also while somebody has it; None if it says nothing."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return _head(json.loads(stream.readline()), file)
+    except (OSError, ValueError, TypeError, TrackingError):
+        return None
+
+
 def _changed_s(file: Path) -> float:
     """Return when a file was changed; its sweep may delete it at any moment."""
     try:

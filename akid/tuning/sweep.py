@@ -136,7 +136,7 @@ class Sweep:
             ending = stack.enter_context(Ending())
             capacity = self._known_capacity(stack)
             earlier = MlflowTracker(self._uri, self.experiment.name, create=False)
-            settling.settle(earlier, self._work_dir.local, uri=self._uri)
+            was_left = settling.settle(earlier, self._work_dir.local, uri=self._uri)
             ended_sweeps = earlier.closed_sweeps()
             plan = self._plan(capacity)
             if not plan.to_run:
@@ -144,8 +144,8 @@ class Sweep:
             self._work_dir.make()
             tracker = MlflowTracker(self._uri, self.experiment.name)
             lock = stack.enter_context(self._lock(tracker))
-            n_closed = settling.close_left_open(tracker, is_alone=True)
-            if n_closed or tracker.closed_sweeps() != ended_sweeps:  # others have trained since
+            was_left |= settling.settle(tracker, self._work_dir.local, uri=self._uri, is_alone=True)
+            if was_left or tracker.closed_sweeps() != ended_sweeps:  # others have trained since
                 plan = self._plan(capacity)
                 if not plan.to_run:
                     return _nothing_to_do(plan)

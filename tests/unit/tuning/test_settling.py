@@ -1,5 +1,6 @@
 """What earlier sweeps left behind is brought to its true end."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,40 @@ def test_what_is_not_for_this_sweep_to_send_is_left_alone(tmp_path) -> None:
 
     assert tracker.known_runs() == []
     assert all(file.exists() for file in (elsewhere, gone, held))
+    holder.close()
+
+
+def test_what_another_process_sends_is_waited_for_under_the_lock(tmp_path, caplog) -> None:
+    """Else it would be planned without it; that of other stores is none of this sweep's."""
+    tracker = MemoryTracker()
+    _, elsewhere = spooled(tracker, tmp_path, uri="elsewhere")
+    _, held = spooled(tracker, tmp_path)
+    holders = [Spool.open_left(file) for file in (elsewhere, held)]
+    done = threading.Timer(0.5, holders[1].close)
+    done.start()
+
+    assert settle(tracker, tmp_path, uri="here")
+    assert tracker.known_runs() == []
+    assert settle(tracker, tmp_path, uri="here", is_alone=True)
+    assert [run.status for run in tracker.known_runs()] == ["FINISHED"]
+    assert not held.exists()
+    (record,) = caplog.records[:1]
+    assert f"waits for the process that has {held}" in record.message
+    done.join()
+    holders[0].close()
+
+    assert not settle(tracker, tmp_path, uri="here", is_alone=True), "nothing is left"
+
+
+def test_who_never_lets_go_is_not_waited_for_without_end(tmp_path, monkeypatch) -> None:
+    """Nothing has been trained then."""
+    monkeypatch.setattr("akid.tuning.settling._HELD_S", 0.3)
+    tracker = MemoryTracker()
+    _, file = spooled(tracker, tmp_path)
+    holder = Spool.open_left(file)
+
+    with pytest.raises(TrackingError, match="a process that still has it"):
+        settle(tracker, tmp_path, uri="here", is_alone=True)
     holder.close()
 
 
