@@ -68,11 +68,11 @@ class Ending:
         Yields:
             None.
         """
-        self._is_counting = True
+        kept, self._is_counting = self._is_counting, True
         try:
             yield
         finally:
-            self._is_counting = False
+            self._is_counting = kept
 
     def wishes(self) -> int:
         """Return how often the end was asked for; 2 is at once."""

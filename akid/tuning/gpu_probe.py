@@ -1,6 +1,8 @@
 """GPU probe: a few steps of a net, alone on a GPU, to see how much memory it takes."""
 
-from collections.abc import Iterator, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import ray
@@ -12,27 +14,37 @@ from akid.tuning.execute import load_setup, practise
 from akid.tuning.packing import Peak, model_of
 from akid.tuning.trial import Trial
 
+logger = logging.getLogger(__name__)
+
 _STEPS: Final = 5
 _GIVE_UP_S: Final = 600.0
+_LOOK_S: Final = 0.5
 
 
-def measured(trials: Sequence[Trial]) -> Iterator[tuple[Trial, Peak | str]]:
+def measured(
+    trials: Sequence[Trial], *, is_to_end: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Trial, Peak | str]]:
     """Measure trials on the connected cluster, each on a GPU of its own, as many at once as fit.
+
+    Args:
+        trials: What is measured.
+        is_to_end: When it says yes, what is not measured by then is left so.
 
     Yields:
         Each trial, with its peak, or with why it could not be measured.
     """
+    logger.warning("measures how much of a GPU's memory %d nets take", len(trials))
     asked = {_probe(trial): trial for trial in trials}
-    waiting = list(asked)
-    while waiting:
-        done, waiting = ray.wait(waiting, timeout=_GIVE_UP_S)
+    waiting, late_s = list(asked), time.monotonic() + _GIVE_UP_S
+    while waiting and not is_to_end() and time.monotonic() < late_s:
+        done, waiting = ray.wait(waiting, timeout=_LOOK_S)
         for reference in done:
             yield asked[reference], _answer(reference)
-        if not done:
-            break
+            late_s = time.monotonic() + _GIVE_UP_S
     for reference in waiting:
         ray.cancel(reference, force=True)
-        yield asked[reference], f"no GPU measured it within {_GIVE_UP_S:g} s"
+        if not is_to_end():
+            yield asked[reference], f"no GPU measured it within {_GIVE_UP_S:g} s"
 
 
 def _probe(trial: Trial) -> ray.ObjectRef:

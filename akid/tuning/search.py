@@ -5,13 +5,13 @@ So the same command goes through the same rounds again: what is known is told fr
 only what is missing is trained. No state of a search is kept anywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import final
 
-from akid.cluster import connection
 from akid.errors import ExperimentError
+from akid.tuning.ending import Ending, EndRequested
 from akid.tuning.experiment import Experiment
 from akid.tuning.grid import Paras
 from akid.tuning.literal import literal
@@ -68,35 +68,37 @@ class Search(Sweep):
                 return plan
             suggester.tell(self._costs(asked, sweep.known_records()))
 
-    def run(self) -> SweepOutcome:
-        """Go through the rounds, train what is missing, and return a record for each trial."""
-        suggester, records, untracked = self._suggester(), list[TrialRecord](), list[str]()
-        n_asked = 0
-        with ExitStack() as stack:
-            while True:
-                asked = suggester.ask(self._size(n_asked))
-                n_asked += len(asked)
-                outcome = self._run_round(asked, stack)
-                records += [
-                    replace(record, index=len(records) + number)
-                    for number, record in enumerate(outcome.records)
-                ]
-                untracked += outcome.untracked
-                if outcome.is_interrupted or n_asked >= self._n_suggested:
-                    return replace(outcome, records=records, untracked=untracked)
-                suggester.tell(self._costs(asked, outcome.records))
+    def carry_out(self, ending: Ending, clusters: ExitStack) -> SweepOutcome:
+        """Go through the rounds, train what is missing, and return a record for each trial.
+
+        A signal between two rounds ends the search as one inside of a round does.
+        """
+        outcomes: list[SweepOutcome] = []
+        try:
+            for outcome in self._rounds(ending, clusters):
+                outcomes.append(outcome)  # noqa: PERF402 (what there is counts, if one breaks off)
+        except EndRequested as request:
+            if not outcomes:
+                raise
+            outcomes.append(_broken_off(request.signum))
+        return _together(outcomes)
 
     def known_records(self) -> list[TrialRecord]:
         return Sweep(self.plan().experiment, self._options).known_records()
 
-    def _run_round(self, asked: Sequence[_Pair], stack: ExitStack) -> SweepOutcome:
-        """Train what is missing of a round; the cluster stays for the next one."""
-        sweep = self._round(asked)
-        if not connection.is_connected() and sweep.plan().to_run:
-            capacity = self._known_capacity(stack)
-            if not connection.is_connected():
-                stack.enter_context(self._connect(capacity))
-        return sweep.run()
+    def _rounds(self, ending: Ending, clusters: ExitStack) -> Iterator[SweepOutcome]:
+        """Train what is missing of each round; the cluster stays for the next one."""
+        suggester, n_asked = self._suggester(), 0
+        while True:
+            asked = suggester.ask(self._size(n_asked))
+            n_asked += len(asked)
+            outcome = self._round(asked).carry_out(ending, clusters)
+            yield outcome
+            if outcome.is_interrupted or n_asked >= self._n_suggested:
+                return
+            if ending.signum is not None:  # it came when the round had come to its end
+                raise EndRequested(ending.signum)
+            suggester.tell(self._costs(asked, outcome.records))
 
     def _suggester(self) -> Suggester:
         assert self._tpe is not None
@@ -126,3 +128,18 @@ class Search(Sweep):
             if cell.value.n and not cell.is_cut
         }
         return [found.get(literal(list(pair))) for pair in asked]
+
+
+def _broken_off(signum: int) -> SweepOutcome:
+    return SweepOutcome(records=[], untracked=[], is_interrupted=True, signum=signum)
+
+
+def _together(outcomes: Sequence[SweepOutcome]) -> SweepOutcome:
+    """Return what all rounds gave; how the search ended is how the last one did."""
+    records = [record for outcome in outcomes for record in outcome.records]
+    return replace(
+        outcomes[-1],
+        records=[replace(record, index=number) for number, record in enumerate(records)],
+        untracked=[sentence for outcome in outcomes for sentence in outcome.untracked],
+        lacks_resources=any(outcome.lacks_resources for outcome in outcomes),
+    )

@@ -132,28 +132,44 @@ class Sweep:
             ExperimentError, ResourceError, TrackingError: As `plan`; nothing has been trained then.
             StorageError: If the folder for the trials' files can't be written; likewise.
         """
-        with ExitStack() as stack:
-            ending = stack.enter_context(Ending())
-            capacity = self._known_capacity(stack)
-            earlier = MlflowTracker(self._uri, self.experiment.name, create=False)
-            was_left = settling.settle(earlier, self._work_dir.local, uri=self._uri)
-            ended_sweeps = earlier.closed_sweeps()
-            plan = self._plan(capacity)
-            if not plan.to_run:
-                return _nothing_to_do(plan)
-            self._work_dir.make()
-            tracker = MlflowTracker(self._uri, self.experiment.name)
-            lock = stack.enter_context(self._lock(tracker))
+        clusters = ExitStack()
+        with Ending() as ending:
+            try:
+                return self.carry_out(ending, clusters)
+            finally:
+                with ending.counted():
+                    clusters.close()
+
+    def carry_out(self, ending: Ending, clusters: ExitStack) -> SweepOutcome:
+        """Do what `run` does, for a caller that hears the signals and ends the cluster.
+
+        Args:
+            ending: The signals that end the sweep.
+            clusters: Keeps the cluster, which may serve more than one sweep.
+
+        Raises:
+            EndRequested: If a signal came before anything was begun.
+        """
+        capacity = self._known_capacity(clusters)
+        earlier = MlflowTracker(self._uri, self.experiment.name, create=False)
+        was_left = settling.settle(earlier, self._work_dir.local, uri=self._uri)
+        ended_sweeps = earlier.closed_sweeps()
+        plan = self._plan(capacity)
+        if not plan.to_run:
+            return _nothing_to_do(plan)
+        self._work_dir.make()
+        tracker = MlflowTracker(self._uri, self.experiment.name)
+        with self._lock(tracker) as lock:
             was_left |= settling.settle(tracker, self._work_dir.local, uri=self._uri, is_alone=True)
             if was_left or tracker.closed_sweeps() != ended_sweeps:  # others have trained since
                 plan = self._plan(capacity)
                 if not plan.to_run:
                     return _nothing_to_do(plan)
-            stack.enter_context(ending.counted())
-            cluster = stack.enter_context(self._connect(capacity))
-            storage.check_shared(self._options.work_dir)
-            plan = self._packed(plan, cluster.capacity)
-            return self._carry_out(plan, tracker, lock, cluster, ending)
+            with ending.counted():
+                cluster = clusters.enter_context(self._connect(capacity))
+                storage.check_shared(self._options.work_dir)
+                plan = self._packed(plan, cluster.capacity, ending)
+                return self._train(plan, tracker, lock, cluster, ending)
 
     def known_records(self) -> list[TrialRecord]:
         """Return a record of what is known of each trial, without training any."""
@@ -240,14 +256,14 @@ class Sweep:
     def _peaks(self) -> Peaks:
         return Peaks(self._work_dir.local)
 
-    def _packed(self, plan: Plan, capacity: ClusterCapacity) -> Plan:
+    def _packed(self, plan: Plan, capacity: ClusterCapacity, ending: Ending) -> Plan:
         """Measure the nets that have not been measured, and pack the trials accordingly."""
         peaks, gpus = self._peaks(), self._gpus(plan, capacity)
         missing = peaks.missing(plan, gpus)
         if missing:
             from akid.tuning import gpu_probe
 
-            for trial, found in gpu_probe.measured(missing):
+            for trial, found in gpu_probe.measured(missing, is_to_end=lambda: ending.wishes() > 0):
                 if isinstance(found, str):
                     self._notes.append(f"{trial.label} keeps a GPU for itself: {found}")
                 else:
@@ -265,7 +281,7 @@ class Sweep:
             found = [NodeInventory(name=node.name, gpus=gpus) for node in capacity.nodes]
         return packing.suitable_gpus(plan, capacity, found)
 
-    def _carry_out(
+    def _train(
         self, plan: Plan, tracker: MlflowTracker, lock: SweepLock, cluster: Cluster, ending: Ending
     ) -> SweepOutcome:
         with loading():

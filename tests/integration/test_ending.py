@@ -35,6 +35,7 @@ if os.environ.get("AKID_TEST_PLANS"):
     time.sleep(60)
 """
 _PATIENCE_S = 120.0  # a slow trial takes longer
+_RETRIES = "is tried again"
 
 
 class Command:
@@ -226,6 +227,54 @@ def test_ctrl_c_while_it_plans(place, file) -> None:
         code = command.wait()
     assert code == 130
     assert command.err.read_text() == "interrupted\n"
+
+
+def test_ctrl_c_in_the_pause_before_a_retry(place, file) -> None:
+    """130 and a table at once: nothing runs that has to end first."""
+    fails = 'raise RuntimeError("mine")'
+    text = (
+        file.read_text().replace("    return kid", f"    {fails}").replace("range(3)", "range(1)")
+    )
+    file.write_text(f"{text}\nmax_failures = 9\nabort_after = 0\n")
+    with _running(place, file) as command:
+        _until(lambda: command.err.read_text().count(_RETRIES) == 4, "it has failed four times")
+        os.kill(command.pid, signal.SIGINT)  # within a pause of 8 seconds
+        told_s = time.monotonic()
+        code = command.wait()
+        assert command.err.read_text().count(_RETRIES) == 4
+        assert time.monotonic() - told_s < 8
+    assert code == 130
+    assert "1 KILLED" in command.out.read_text()
+    assert [run.info.status for run in place.runs()] == ["KILLED"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_between_two_rounds_ends_a_search(place, signum) -> None:
+    """What there is by then is printed; the cluster that serves all rounds is gone."""
+    with _searching(place) as command:
+        command.says("2/2 done")
+        os.kill(command.pid, signum)
+        code = command.wait()
+    assert code == 128 + signum
+    assert "2 FINISHED" in command.out.read_text()
+    assert "Traceback" not in command.err.read_text()
+
+
+def test_ctrl_c_while_ray_starts_for_a_search(place) -> None:
+    """130, and the processes that were on their way up are gone."""
+    with _searching(place) as command:
+        _until(lambda: len(_session(command.pid)) > 1, "Ray starts")
+        os.killpg(command.pid, signal.SIGINT)
+        code = command.wait()
+    assert code == 130
+    assert "Traceback" not in command.err.read_text()
+    assert "2 KILLED" in command.out.read_text()
+
+
+def _searching(place) -> contextlib.AbstractContextManager[Command]:
+    law = "from akid import loguniform\nopt_paras_list = [{'lr': loguniform(1e-3, 1e-1)}]\n"
+    file = place.empty(law, lr='{{ opt_paras["lr"] }}')
+    return _running(place, file, "--search", "tpe,startup=2,batch=1", "--sample", "9")
 
 
 def test_ctrl_c_while_ray_starts(place, file) -> None:

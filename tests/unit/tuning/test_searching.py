@@ -1,21 +1,36 @@
 """The setting `search`, and the rounds of suggestions."""
 
+import contextlib
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from akid.cluster.work_dir import WorkDir
 from akid.errors import ExperimentError
+from akid.tuning.ending import Ending
 from akid.tuning.experiment import Experiment
+from akid.tuning.results import TrialRecord
 from akid.tuning.search import Search, sweep_of
 from akid.tuning.searching import Tpe, read_search
 from akid.tuning.space import choice, loguniform, qloguniform, qrandint, randint, uniform
 from akid.tuning.suggestion import Suggester
-from akid.tuning.sweep import Sweep, SweepOptions
+from akid.tuning.sweep import Sweep, SweepOptions, SweepOutcome
 from akid.tuning.template import Template
 
 NETS = [{"w": 1}, {"w": qrandint(4, 12, 4), "act": choice(["relu", {"size": randint(2, 4)}])}]
 OPTS = [{"lr": loguniform(1e-4, 1.0), "decay": [uniform(0, 1)]}]
+RECORD = TrialRecord(
+    index=0,
+    label="lr 0.1",
+    repeat=0,
+    net_paras={},
+    opt_paras={"lr": 0.1},
+    seed=0,
+    key="key",
+    status="FINISHED",
+)
 
 
 def suggester(seed: int = 0, nets: list = NETS) -> Suggester:
@@ -93,6 +108,34 @@ def test_the_plan_ends_where_results_are_needed(tmp_path: Path) -> None:
 
     assert len(plan.to_run) == 3
     assert plan.experiment.extent == "1 repeats x 3 of 7 suggestions"
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_a_signal_at_the_end_of_a_round_ends_the_search(monkeypatch, is_counted: bool) -> None:
+    """Whether it is counted in the round's last moment or comes after it; what there is stays."""
+    template = Template('def setup():\n    return {{ opt_paras["lr"] }}\n', "file.py")
+    search = {"name": "tpe", "startup": 2, "batch": 1}
+    experiment = Experiment(
+        name="x", template=template, opt_paras_list=OPTS, search=search, sample=5
+    )
+    rounds = []
+
+    def carry_out(sweep: Sweep, ending: Ending, clusters: object) -> SweepOutcome:
+        del clusters
+        rounds.append(sweep)
+        with ending.counted() if is_counted else contextlib.nullcontext():
+            if is_counted or len(rounds) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return SweepOutcome(records=[RECORD], untracked=["a word"], is_interrupted=False)
+
+    monkeypatch.setattr(Sweep, "carry_out", carry_out)
+    monkeypatch.setattr(Search, "_costs", lambda _, asked, __: [0.0] * len(asked))
+
+    outcome = Search(experiment, SweepOptions()).run()
+
+    assert (outcome.is_interrupted, outcome.signum) == (True, signal.SIGTERM)
+    assert (len(outcome.records), outcome.untracked) == (1, ["a word"])
+    assert len(rounds) == (1 if is_counted else 2)
 
 
 def test_a_search_needs_a_number_and_known_trials(tmp_path: Path) -> None:
