@@ -6,7 +6,7 @@ from akid.testing.tracker_contract import make_trial
 from akid.tuning import gpu_probe
 from akid.tuning.packing import Peak
 
-PEAK = Peak(peak_bytes=1, memory_bytes=2)
+PEAK = Peak(peak_bytes=1, memory_bytes=2, gpu_model="NVIDIA L4")
 
 
 class Cluster:
