@@ -98,7 +98,9 @@ def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # Ray tells of a lost process on standard output
         outcome = sweep.run()
     records = outcome.records
-    metric, mode = sweep.experiment.metric, sweep.experiment.mode
+    metric, mode, fault = results.usable_metric(
+        records, sweep.experiment.metric, sweep.experiment.mode
+    )
     if options.json:
         print(results.to_json(records, metric=metric, mode=mode))
     else:
@@ -106,6 +108,8 @@ def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
         print(f"\n{sweep.where()}")
     if options.csv is not None:
         _write(options.csv, results.to_csv(records))
+    if fault is not None:
+        raise fault
     if outcome.is_interrupted:
         return exit_codes.of_signal(outcome.signum or signal.SIGINT)
     if outcome.lacks_resources:

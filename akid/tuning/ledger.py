@@ -31,6 +31,7 @@ from akid.tuning.messages import (
     Finished,
     Instruction,
     Interrupted,
+    Pointless,
     Reported,
     Start,
     Started,
@@ -191,6 +192,8 @@ class Ledger:
             self._interrupt()
         elif isinstance(event, StoodStill):
             self._excuse(event.duration_s)
+        elif isinstance(event, Pointless):
+            self._abort(event.reason)
         elif not isinstance(event, Tick):
             entry = self._entries.get(event.index)
             if entry is not None and entry.attempt == event.attempt and entry.state in OPEN:
@@ -276,7 +279,10 @@ class Ledger:
         if self._any_finished or self._ending is not None or not limit or self.is_done:
             return
         if len(self._alike) == 1 and self._alike[likeness_] >= limit:
-            reason = f"the first {limit} trials failed alike ({likeness_}); the sweep ends here"
+            self._abort(f"the first {limit} trials failed alike ({likeness_}); the sweep ends here")
+
+    def _abort(self, reason: str) -> None:
+        if self._ending is None and not self.is_done:
             self._out.append(Abort(reason=reason))
             self._end("abort")
 

@@ -90,8 +90,28 @@ class Stopped:
     attempt: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pointless:
+    """The sweep is to end early: no trial can give what is asked for.
+
+    Attributes:
+        reason: Why, for the user.
+    """
+
+    reason: str
+
+
 Event = (
-    Tick | StoodStill | Interrupted | Started | Reported | Finished | Failed | FellBehind | Stopped
+    Tick
+    | StoodStill
+    | Interrupted
+    | Pointless
+    | Started
+    | Reported
+    | Finished
+    | Failed
+    | FellBehind
+    | Stopped
 )
 
 

@@ -3,8 +3,9 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 from akid.errors import ExperimentError
@@ -174,15 +175,47 @@ def resolve_metric(
     """
     if mode not in (None, "max", "min"):
         raise ExperimentError(f"mode: expected 'max', 'min' or None, got mode={mode!r}.")
-    found = {name for record in records for name in (*record.final, *record.best)}
-    known = sorted(found - _NOT_METRICS)
+    known = _metrics_of({name for record in records for name in (*record.final, *record.best)})
     if metric is None:
         metric = next((name for name in PREFERRED if name in known), None)
         metric = metric or (known[0] if known else PREFERRED[0])
-    elif known and metric not in known:
-        listed = ", ".join(known)
-        raise ExperimentError(f"metric: expected one of {listed}, got metric={metric!r}.")
+    elif fault := metric_fault(known, metric):
+        raise ExperimentError(fault)
     return metric, _mode(metric, mode)
+
+
+def usable_metric(
+    records: Sequence[TrialRecord], metric: str | None, mode: str | None
+) -> tuple[str, Mode, ExperimentError | None]:
+    """Return what `resolve_metric` gives; where no trial has that metric its choice, and the fault.
+
+    >>> record = TrialRecord(index=0, label="", repeat=0, net_paras={}, opt_paras={}, seed=0,
+    ...                      key="", status=FINISHED, final={"val_loss": 0.5})
+    >>> usable_metric([record], "loss", "min")[:2]
+    ('val_loss', 'min')
+    """
+    try:
+        return *resolve_metric(records, metric, mode), None
+    except ExperimentError as fault:
+        return *resolve_metric(records), fault
+
+
+def metric_fault(names: Collection[str], metric: str) -> str | None:
+    """Return what is wrong with a metric where these names were recorded; None for nothing.
+
+    >>> metric_fault(["step", "val_accuracy"], "val_acc")
+    "metric: expected one of val_accuracy, got metric='val_acc'. Did you mean val_accuracy?"
+    """
+    known = _metrics_of(names)
+    if not known or metric in known:
+        return None
+    close = get_close_matches(metric, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"metric: expected one of {', '.join(known)}, got metric={metric!r}.{hint}"
+
+
+def _metrics_of(names: Iterable[str]) -> list[str]:
+    return sorted(set(names) - _NOT_METRICS)
 
 
 def rank(

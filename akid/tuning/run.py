@@ -29,6 +29,7 @@ from akid.tuning.halving import Halving
 from akid.tuning.listener import Listener
 from akid.tuning.memory_kill import taken_for_an_actors_death
 from akid.tuning.messages import Interrupted
+from akid.tuning.metric_check import MetricCheck
 from akid.tuning.needs import Needs
 from akid.tuning.orders import Orders, StopOrders
 from akid.tuning.stage import Stage
@@ -53,6 +54,7 @@ def run_trials(
     max_concurrent: int | None = None,
     left_in: Mapping[int, str] | None = None,
     halving: Halving | None = None,
+    metric: str | None = None,
     ending: Ending | None = None,
 ) -> bool:
     """Practise all `trials` on the cluster that this process is connected to.
@@ -67,6 +69,7 @@ def run_trials(
         max_concurrent: At most so many trials at once; None for as many as there is room for.
         left_in: Where an earlier sweep left trials that go on, by position.
         halving: Says which trials fall behind; they are stopped. None lets all practise.
+        metric: What results are ranked by; where trials do not record it, the sweep ends.
         ending: The signals that end the sweep; None where nobody hears them.
 
     Returns:
@@ -85,6 +88,7 @@ def run_trials(
             listener,
             TrialFolders(work_dir, trials, left_in or {}),
             halving=halving,
+            metric_check=MetricCheck(metric),
             needs=Needs(trials, capacity, together=bool(work_dir.uri)),
             orders=orders,
             ending=ending or Ending(),

@@ -16,7 +16,7 @@ from akid.tuning.experiment import Experiment
 from akid.tuning.grid import Paras
 from akid.tuning.literal import literal
 from akid.tuning.plan import Plan
-from akid.tuning.results import TrialRecord, rank, resolve_metric
+from akid.tuning.results import TrialRecord, rank, resolve_metric, usable_metric
 from akid.tuning.searching import read_search
 from akid.tuning.suggestion import Suggester
 from akid.tuning.sweep import Sweep, SweepOptions, SweepOutcome
@@ -94,7 +94,9 @@ class Search(Sweep):
             n_asked += len(asked)
             outcome = self._round(asked).carry_out(ending, clusters)
             yield outcome
-            if outcome.is_interrupted or n_asked >= self._n_suggested:
+            metric, mode = self.experiment.metric, self.experiment.mode
+            *_, fault = usable_metric(outcome.records, metric, mode)
+            if outcome.is_interrupted or fault or n_asked >= self._n_suggested:
                 return
             if ending.signum is not None:  # it came when the round had come to its end
                 raise EndRequested(ending.signum)

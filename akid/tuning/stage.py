@@ -34,6 +34,7 @@ from akid.tuning.messages import (
     Finished,
     Instruction,
     Interrupted,
+    Pointless,
     Reported,
     Start,
     Started,
@@ -42,6 +43,7 @@ from akid.tuning.messages import (
     Stopped,
     Tick,
 )
+from akid.tuning.metric_check import MetricCheck
 from akid.tuning.needs import Needs
 from akid.tuning.orders import Orders
 from akid.tuning.outcome import Outcome
@@ -81,6 +83,7 @@ class Stage:
         folders: TrialFolders,
         *,
         halving: Halving | None,
+        metric_check: MetricCheck,
         needs: Needs,
         orders: Orders,
         ending: Ending,
@@ -88,6 +91,7 @@ class Stage:
         max_concurrent: int | None,
     ) -> None:
         self._halving = halving
+        self._metric_check = metric_check
         self._trials = trials
         self._needs = needs
         self._waiting = Waiting(policy.wait_s)
@@ -303,6 +307,9 @@ class Stage:
         if result["rows"]:
             self._listener.on_rows(index, result["rows"])
             self.tell(Reported(index=index, attempt=number))
+            fault = self._metric_check.fault(result["rows"])
+            if fault is not None:
+                self.tell(Pointless(reason=f"{fault} The sweep ends here."))
         if "outcome" in result or "crash" in result:
             self._ended.add((index, number))
             self._end_one(attempt, is_kept=bool(result.get("done")))

@@ -17,7 +17,7 @@ from akid.cluster.inventory import NodeInventory
 from akid.cluster.object_folder import is_uri
 from akid.cluster.resources import ClusterCapacity
 from akid.cluster.work_dir import WorkDir
-from akid.errors import ExperimentError, StorageError
+from akid.errors import StorageError
 from akid.tuning import mlflow_store, packing, provenance, settling
 from akid.tuning import plan as planning
 from akid.tuning.conductor import Conductor
@@ -32,7 +32,7 @@ from akid.tuning.plan import KnownRun, Plan
 from akid.tuning.progress import SweepState, open_progress
 from akid.tuning.ranking import Ranking
 from akid.tuning.records import records_of
-from akid.tuning.results import TrialRecord
+from akid.tuning.results import TrialRecord, usable_metric
 from akid.tuning.rows import Left, left_in
 from akid.tuning.spool import Spool, SpoolHead
 from akid.tuning.tracking_writer import TrackingWriter
@@ -317,6 +317,7 @@ class Sweep:
                     policy=self.experiment.policy(),
                     max_concurrent=self._options.max_concurrent,
                     halving=self._halving(plan),
+                    metric=self._unseen_metric(plan),
                     left_in={at: run.folder for at, run in plan.broken_off.items()},
                     ending=ending,
                 )
@@ -349,13 +350,17 @@ class Sweep:
 
     def _leave_results(self, writer: TrackingWriter, records: list[TrialRecord]) -> None:
         """Let the sweep's run say what came of it."""
-        metric, mode = self.experiment.metric, self.experiment.mode
-        try:
-            text = Ranking.of(records, metric=metric, mode=mode).to_markdown()
-        except ExperimentError:  # no trial has the metric, as the command is about to say
-            return
+        metric, mode, _ = usable_metric(records, self.experiment.metric, self.experiment.mode)
+        text = Ranking.of(records, metric=metric, mode=mode).to_markdown()
         writer.log_files(None, texts={"results.md": text})
         writer.set_tags(None, {_DESCRIPTION: text[:_DESCRIPTION_CHARS]})
+
+    def _unseen_metric(self, plan: Plan) -> str | None:
+        """Return the metric that is asked for, unless a known trial has it."""
+        metric = self.experiment.metric
+        known = (planned.known for planned in plan.trials if planned.known is not None)
+        is_seen = any(metric in run.final or metric in run.best for run in known)
+        return None if is_seen else metric
 
     def _halving(self, plan: Plan) -> "Halving | None":
         """Return what stops trials that fall behind, told of what earlier sweeps recorded."""

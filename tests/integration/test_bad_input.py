@@ -110,3 +110,22 @@ def test_a_plan_changes_nothing(bare_place, cluster) -> None:
     assert ran.code == 0
     assert "4 trials (2 repeats x 2 opts x 1 nets), 4 to run" in ran.out
     assert [path.name for path in bare_place.folder.iterdir()] == [file.name]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_misspelt_metric_ends_the_sweep_with_its_table(place) -> None:
+    """With the first validation; what was begun goes on in the next sweep, rightly spelt."""
+    settings = 'metric = "val_los"\nopt_paras_list = [{"lr": 0.1}, {"lr": 0.2}]\n'
+    forever = "kid.max_epoch = 100_000\nkid.hooks.on_batch_begin.append(lambda kid: sleep(0.05))"
+    body = "from time import sleep"
+
+    ran = place.sweep(
+        place.empty(settings, body=body, after=forever, lr='{{ opt_paras["lr"] }}'),
+        "--max-concurrent",
+        1,
+    )
+
+    assert ran.code == 2
+    assert "ranked by val_accuracy (larger is better); trials: 1 KILLED, 1 SKIPPED" in ran.out
+    assert "val_data_loss, val_loss, got metric='val_los'. Did you mean val_loss?" in ran.err
+    assert "The sweep ends here." in ran.err

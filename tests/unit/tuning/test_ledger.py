@@ -19,6 +19,7 @@ from akid.tuning.messages import (
     Finished,
     Instruction,
     Interrupted,
+    Pointless,
     Reported,
     Start,
     Started,
@@ -88,7 +89,7 @@ class Executor(RuleBasedStateMachine):
 
     def is_late(self, event: Event) -> bool:
         """Whether the attempt of which an event speaks is over."""
-        if isinstance(event, Tick | StoodStill | Interrupted):
+        if isinstance(event, Tick | StoodStill | Interrupted | Pointless):
             return False
         if self.ledger.state(event.index) not in OPEN:
             return True
@@ -224,6 +225,12 @@ class Executor(RuleBasedStateMachine):
         if self.interrupts > 1:
             assert self.ledger.is_done, "the second interrupt ends all at once"
 
+    @precondition(lambda self: self.n_steps > 20)
+    @rule()
+    def see_no_point(self) -> None:
+        self.tell(Pointless(reason="no trial has the metric"))
+        assert self.is_aborted or self.interrupts or self.ledger.is_done
+
     def last_event(self, index: int, attempt: int) -> Event:
         if self.doom_ is None:
             return Finished(index=index, attempt=attempt)
@@ -295,9 +302,15 @@ TestEveryOrderOfEvents = Executor.TestCase
 class Clerk:
     """Feeds a ledger and remembers how trials were closed."""
 
-    def __init__(self, n_trials: int = 1, **settings_: object) -> None:
+    def __init__(
+        self, n_trials: int = 1, *, max_concurrent: int | None = None, **settings_: object
+    ) -> None:
         fields: dict[str, object] = {"abort_after": 0, **settings_}
-        self.ledger = Ledger(range(n_trials), policy=RetryPolicy(**fields))  # type: ignore[arg-type]
+        self.ledger = Ledger(
+            range(n_trials),
+            policy=RetryPolicy(**fields),  # type: ignore[arg-type]
+            max_concurrent=max_concurrent,
+        )
         self.now_s = 0.0
         self.first = self.tell(Tick())
 
@@ -336,6 +349,22 @@ def test_divergence_is_a_status_of_its_own() -> None:
 
     assert isinstance(closed, Close)
     assert (closed.status, closed.error) == ("DIVERGED", "E: diverged")
+
+
+def test_a_sweep_without_a_point_ends_and_keeps_what_is_finished() -> None:
+    """What runs is told to end, what waits never begins, and a late result still counts."""
+    clerk = Clerk(2, max_concurrent=1)
+    clerk.tell(Started(index=0, attempt=1))
+
+    assert clerk.tell(Pointless(reason="no such metric")) == [
+        Abort(reason="no such metric"),
+        Stop(index=0, attempt=1, why="abort"),
+        Close(index=1, status="SKIPPED", reason="the sweep ended early"),
+    ]
+    assert clerk.tell(Pointless(reason="no such metric")) == []
+    (closed,) = clerk.tell(Finished(index=0, attempt=1))
+    assert closed == Close(index=0, status="FINISHED", reason="")
+    assert clerk.ledger.is_done
 
 
 def test_a_lost_worker_is_started_again_from_its_checkpoint() -> None:

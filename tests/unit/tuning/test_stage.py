@@ -17,6 +17,7 @@ from akid.tuning.attempt import ATTEMPT, TRIAL_INDEX
 from akid.tuning.ending import Ending
 from akid.tuning.failure import RetryPolicy
 from akid.tuning.messages import Close, Interrupted
+from akid.tuning.metric_check import MetricCheck
 from akid.tuning.needs import Needs
 from akid.tuning.orders import StopOrders
 from akid.tuning.stage import AT_HAND, Stage
@@ -41,6 +42,7 @@ def make_stage(tmp_path: Path, listener: Any, policy: RetryPolicy | None = None)
         listener,
         TrialFolders(WorkDir.of(tmp_path), trials, {}),
         halving=None,
+        metric_check=MetricCheck(None),
         needs=Needs(trials, ClusterCapacity(nodes=())),
         orders=StopOrders(tmp_path / "orders"),
         ending=Ending(),
