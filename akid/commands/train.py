@@ -111,6 +111,7 @@ def _practise(sweep: "Sweep", options: argparse.Namespace) -> int:
     if fault is not None:
         raise fault
     if outcome.is_interrupted:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
         return exit_codes.of_signal(outcome.signum or signal.SIGINT)
     if outcome.lacks_resources:
         return exit_codes.RESOURCES

@@ -13,7 +13,7 @@ from akid.tuning.outcome import Outcome
 from akid.tuning.plan import KnownRun
 from akid.tuning.progress import Progress
 from akid.tuning.records import record_of
-from akid.tuning.results import SUCCEEDED, TrialRecord
+from akid.tuning.results import TrialRecord
 from akid.tuning.rows import News
 from akid.tuning.tracking import ERROR_TAG, FAILURE_TAG, FOLDER_TAG, WHEN, TrialEnd
 from akid.tuning.tracking_writer import TrackingWriter
@@ -143,7 +143,7 @@ class Conductor:
             texts={} if record.error is None or goes_on else {"error.txt": record.error},
         )
         self._writer.end_trial(trial.index, end)
-        self._progress.end(trial.label, finished=record.status in SUCCEEDED, summary=summary)
+        self._progress.end(trial.label, status=record.status, summary=summary)
 
     def _record(self, position: int, status: str) -> TrialRecord:
         trial = self._trials[position]

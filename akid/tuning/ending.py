@@ -74,6 +74,13 @@ class Ending:
         finally:
             self._is_counting = kept
 
+    def announcement(self) -> str:
+        """Return what the user is told when a signal has come."""
+        rest = "Ctrl-C again ends them at once"
+        if self.signum not in (None, signal.SIGINT):
+            rest = f"after {GRACE_S:g} s they are ended at once"
+        return f"the sweep ends: running trials write a checkpoint; {rest}"
+
     def wishes(self) -> int:
         """Return how often the end was asked for; 2 is at once."""
         if self.signum in (None, signal.SIGINT):

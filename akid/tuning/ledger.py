@@ -8,6 +8,7 @@ tried in microseconds. A trial's way:
                   |           +-> retrying -> waiting          (after a failure that is tried again)
                   +-----------+-> stopping -> killed | stopped | failed | retrying
     waiting -> skipped, retrying -> killed                     (when the sweep ends before)
+    starting -> stopping -> skipped                            (when it had not begun by then)
 
 Whatever is asked of the executor has an outcome: a started attempt ends by an event; one that is
 told to stop and does not is stopped by force, and given up after that.
@@ -96,6 +97,7 @@ class _Entry:
     retries: Counter[Failure] = field(default_factory=Counter)
     resume: bool = False
     alone: bool = False
+    has_begun: bool = False
     started_s: float = 0.0
     heard_s: float = 0.0
     has_reported: bool = False
@@ -249,6 +251,7 @@ class Ledger:
     def _begin(self, entry: _Entry) -> None:
         if entry.state is State.STARTING:
             entry.state = State.RUNNING
+            entry.has_begun = True
             entry.started_s = entry.heard_s = self._now_s
             self._watch(entry)
 
@@ -294,7 +297,7 @@ class Ledger:
         for entry in self._entries.values():
             if entry.state in OPEN:
                 self._order_stop(entry, entry.why or "interrupt", at_once=True)
-                self._close(entry, KILLED, "interrupted at once")
+                self._close_unfinished(entry, "interrupted at once")
 
     def _end(self, why: Why) -> None:
         """Begin nothing new, and end what is under way."""
@@ -304,10 +307,8 @@ class Ledger:
                 self._end_one(entry, why)
 
     def _end_one(self, entry: _Entry, why: Why) -> None:
-        if entry.state is State.WAITING and entry.attempt == 0:
-            self._close(entry, SKIPPED, REASON_OF[why])
-        elif entry.state in (State.WAITING, State.RETRYING):
-            self._close(entry, KILLED, REASON_OF[why])
+        if entry.state in (State.WAITING, State.RETRYING):
+            self._close_unfinished(entry, REASON_OF[why])
         elif entry.state in (State.STARTING, State.RUNNING):
             self._stop(entry, why, at_once=False)
         elif entry.state is State.STOPPING and entry.why == "stalled":
@@ -330,8 +331,14 @@ class Ledger:
         if why in _FAILURE_OF:
             entry.error = entry.error or REASON_OF[why]
             self._fail(entry, _FAILURE_OF[why])
+        elif why == "behind":
+            self._close(entry, STOPPED, REASON_OF[why])
         else:
-            self._close(entry, STOPPED if why == "behind" else KILLED, REASON_OF[why])
+            self._close_unfinished(entry, REASON_OF[why])
+
+    def _close_unfinished(self, entry: _Entry, reason: str) -> None:
+        """Close a trial that the sweep's end found on its way; it may never have begun."""
+        self._close(entry, KILLED if entry.has_begun else SKIPPED, reason)
 
     def _close(
         self, entry: _Entry, status: str, reason: str, failure: Failure | None = None

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, TextIO, final
 
+from akid.tuning.results import KILLED, SUCCEEDED
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -24,6 +26,7 @@ class SweepState:
         waiting: Trials that have not begun.
         running: The start of each running trial, in seconds of `time.monotonic`, by label.
         finished: Trials that finished in this sweep.
+        interrupted: Trials that the sweep's end has broken off.
         failed: Trials that ended otherwise.
         known: Trials that an earlier sweep had finished.
         rows: The last row of each running trial, by label.
@@ -34,6 +37,7 @@ class SweepState:
     waiting: int
     known: int = 0
     finished: int = 0
+    interrupted: int = 0
     failed: int = 0
     running: dict[str, float] = field(default_factory=dict)
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -43,7 +47,8 @@ class SweepState:
     @property
     def total(self) -> int:
         """All trials of the sweep, the known ones too."""
-        return self.known + self.waiting + len(self.running) + self.finished + self.failed
+        ended = self.finished + self.interrupted + self.failed
+        return self.known + self.waiting + len(self.running) + ended
 
     def start(self, label: str, now_s: float) -> None:
         """Note that a waiting trial runs now."""
@@ -55,12 +60,14 @@ class SweepState:
         for row in rows:
             self.rows.setdefault(label, {}).update(row)
 
-    def end(self, label: str, now_s: float, *, finished: bool) -> None:
+    def end(self, label: str, now_s: float, *, status: str) -> None:
         """Note that a running trial has ended."""
         self.durations_s.append(now_s - self.running.pop(label))
         self.rows.pop(label, None)
-        if finished:
+        if status in SUCCEEDED:
             self.finished += 1
+        elif status == KILLED:
+            self.interrupted += 1
         else:
             self.failed += 1
 
@@ -81,7 +88,8 @@ class SweepState:
         done = self.known + self.finished
         known = f" ({self.known} known)" if self.known else ""
         head = f"{done}/{self.total} done{known}, {len(self.running)} running"
-        parts = [f"{head}, {self.waiting} waiting, {self.failed} failed"]
+        interrupted = f", {self.interrupted} interrupted" if self.interrupted else ""
+        parts = [f"{head}, {self.waiting} waiting{interrupted}, {self.failed} failed"]
         parts += [f"{label}: {_shown(row, metric)}" for label, row in list(self.rows.items())[:2]]
         if self.waits_for:
             parts.append(self.waits_for)
@@ -120,9 +128,9 @@ class Progress(ABC):
         if what:
             self.say(what)
 
-    def end(self, label: str, *, finished: bool, summary: str) -> None:
+    def end(self, label: str, *, status: str, summary: str) -> None:
         """Say how a trial has ended."""
-        self._state.end(label, time.monotonic(), finished=finished)
+        self._state.end(label, time.monotonic(), status=status)
         self._ended(label, summary)
 
     @abstractmethod

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from akid.tuning.plan import KnownRun, Plan, PlannedTrial
-from akid.tuning.results import TrialRecord
+from akid.tuning.results import SKIPPED, TrialRecord
 from akid.tuning.trial import Trial
 
 
@@ -14,14 +14,15 @@ def records_of(plan: Plan, ended: Mapping[int, TrialRecord]) -> list[TrialRecord
     records: list[TrialRecord] = []
     for planned in plan.trials:
         trial = planned.trial
-        if trial.index in ended:
-            records.append(ended[trial.index])
+        now = ended.get(trial.index)
+        if now is not None and not (now.status == SKIPPED and planned.known is not None):
+            records.append(now)
         elif planned.same_as is not None:
             records.append(replace(records[planned.same_as], **_place(trial)))
         elif planned.known is not None:
             records.append(_known_record(planned, planned.known))
         else:
-            records.append(record_of(trial, "SKIPPED"))
+            records.append(record_of(trial, SKIPPED))
     return records
 
 

@@ -101,7 +101,8 @@ class CellResult:
         opt_paras: The optimisation parameters.
         metric: What it is ranked by.
         value: The metric over the finished repeats (see `rank`).
-        best: The best value of all repeats; NaN of none.
+        best: The best value of the finished repeats, or what those that broke off came to; NaN of
+            none.
         test: The same metric on the test set over the finished repeats.
         test_metric: How that is called, or None if there is none.
         failed: How many repeats neither finished nor were stopped early.
@@ -307,7 +308,8 @@ def _cell(record: TrialRecord) -> str:
 def _cell_result(found: Sequence[TrialRecord], metric: str, mode: Mode) -> CellResult:
     finished = [record for record in found if record.status == FINISHED]
     values = [value_of(record, metric) for record in finished]
-    finite = [value for value in values if math.isfinite(value)]
+    broken_off = [value_of(r, metric) for r in found if r.status in (KILLED, STOPPED)]
+    finite = [v for v in values if math.isfinite(v)] or list(filter(math.isfinite, broken_off))
     test_metric = test_metric_of(finished, metric)
     tested = [record.test.get(test_metric or "", math.nan) for record in finished]
     pick = max if mode == "max" else min

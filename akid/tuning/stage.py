@@ -65,7 +65,6 @@ _NO_FOLDER: Final = (
 _NOT_UP: Final = "its process did not come up: {why}. Each machine has to have what a trial needs."
 _LINES: Final = 10  # of what was said when a process did not come up
 _MEMORY: Final = "its process was ended by Ray, because the machine's memory did not suffice."
-_ENDS: Final = "the sweep ends: running trials write a checkpoint; Ctrl-C again ends them at once"
 _STALLED: Final = f"stalled, it {REASON_OF['stalled']}"
 _NOTHING: Final = ClusterCapacity(nodes=())
 
@@ -152,7 +151,7 @@ class Stage:
         while self._wishes < self._ending.wishes():
             self._wishes += 1
             if self._wishes == 1:
-                self._listener.on_abort(_ENDS)
+                self._listener.on_abort(self._ending.announcement())
             self.tell(Interrupted())
         self._listen()
         now_s, wake_s = self._listened_s, self._ledger.wake_s

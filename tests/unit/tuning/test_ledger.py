@@ -596,6 +596,7 @@ def test_an_interrupt_ends_gracefully() -> None:
     """Running trials are asked to stop, waiting ones are skipped, a result that comes in counts."""
     ledger = Ledger(range(3), max_concurrent=2)
     ledger.handle(Tick(), 0)
+    ledger.handle(Started(index=0, attempt=1), 0)
 
     told = ledger.handle(Interrupted(), 1)
     first = ledger.handle(Stopped(index=0, attempt=1), 2)
@@ -609,6 +610,16 @@ def test_an_interrupt_ends_gracefully() -> None:
     assert first == [Close(index=0, status="KILLED", reason="interrupted")]
     assert second == [Close(index=1, status="FINISHED", reason="")]
     assert ledger.is_done
+
+
+def test_a_trial_that_has_not_begun_is_not_killed() -> None:
+    """Though it is on its way to a process: nothing of it is broken off."""
+    clerk = Clerk()
+    clerk.tell(Interrupted())
+
+    assert clerk.tell(Stopped(index=0, attempt=1)) == [
+        Close(index=0, status="SKIPPED", reason="interrupted")
+    ]
 
 
 def test_a_stalled_trial_that_is_interrupted_is_killed() -> None:
@@ -637,13 +648,16 @@ def test_a_divergence_is_told_even_while_the_trial_is_stopped() -> None:
 
 def test_the_second_interrupt_waits_for_nothing() -> None:
     """What still runs is killed and closed."""
-    ledger = Ledger([0])
+    ledger = Ledger([0, 1])
     ledger.handle(Tick(), 0)
+    ledger.handle(Started(index=0, attempt=1), 0)
     ledger.handle(Interrupted(), 1)
 
     assert ledger.handle(Interrupted(), 1) == [
         Stop(index=0, attempt=1, why="interrupt", at_once=True),
         Close(index=0, status="KILLED", reason="interrupted at once"),
+        Stop(index=1, attempt=1, why="interrupt", at_once=True),
+        Close(index=1, status="SKIPPED", reason="interrupted at once"),
     ]
     assert ledger.is_done
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akid.tuning.progress import LiveProgress, PlainProgress, SweepState, open_progress
+from akid.tuning.results import FINISHED, KILLED, STATUSES
 
 
 @given(st.integers(1, 9), st.integers(0, 5), st.data())
@@ -16,7 +17,7 @@ def test_the_total_never_changes(waiting: int, known: int, data: st.DataObject) 
     for label in labels[: data.draw(st.integers(0, waiting))]:
         state.start(label, 0.0)
         if data.draw(st.booleans()):
-            state.end(label, 1.0, finished=data.draw(st.booleans()))
+            state.end(label, 1.0, status=data.draw(st.sampled_from(STATUSES)))
 
         assert state.total == waiting + known
 
@@ -26,7 +27,7 @@ def test_the_rest_is_estimated_from_what_ended() -> None:
     state = SweepState(waiting=4)
     assert state.seconds_left(0.0) is None
     state.start("a", 0.0)
-    state.end("a", 10.0, finished=True)
+    state.end("a", 10.0, status=FINISHED)
     state.start("b", 10.0)
 
     assert state.seconds_left(15.0) == 5.0 + 2 * 10.0
@@ -43,12 +44,21 @@ def test_a_line_tells_of_counts_and_of_running_trials() -> None:
     )
 
 
+def test_what_was_interrupted_has_not_failed() -> None:
+    """It goes on with the next sweep."""
+    state = SweepState(waiting=1)
+    state.start("a", 0.0)
+    state.end("a", 1.0, status=KILLED)
+
+    assert state.line(1.0, None) == "0/1 done, 0 running, 0 waiting, 1 interrupted, 0 failed"
+
+
 def test_nothing_is_said_of_the_rest_where_the_last_trial_takes_longer_than_usual() -> None:
     """Such as one that is tried again: nobody knows how long it will take."""
     state = SweepState(waiting=2)
     for label in ("a", "b"):
         state.start(label, 0.0)
-    state.end("a", 10.0, finished=True)
+    state.end("a", 10.0, status=FINISHED)
 
     assert state.line(5.0, None).endswith("| about 5 s left")
     assert state.line(11.0, None) == "1/2 done, 1 running, 0 waiting, 0 failed"
@@ -60,7 +70,7 @@ def test_plain_progress_writes_a_line_when_a_trial_ends() -> None:
     with open_progress(SweepState(waiting=1), metric=None, stream=stream) as progress:
         progress.start("lr=0.1")
         progress.hear("lr=0.1", [{"epoch": 1, "val_loss": 0.5}])
-        progress.end("lr=0.1", finished=True, summary="val_loss 0.5")
+        progress.end("lr=0.1", status=FINISHED, summary="val_loss 0.5")
 
     assert isinstance(progress, PlainProgress)
     assert stream.getvalue() == (

@@ -169,6 +169,24 @@ def test_the_metric_is_chosen_from_what_was_recorded(metrics: object, expected: 
     assert resolve_metric([record(0, 0, 0, final=metrics, best={})]) == expected
 
 
+def test_what_broke_off_shows_what_it_came_to_without_a_rank() -> None:
+    """Where nothing of the combination has finished; what failed has no value."""
+    half = {"final": {"val_accuracy": 0.6}, "best": {}}
+
+    first, second, third = rank(
+        [
+            record(0, 0.1, 0.5, status="KILLED", **half),
+            record(1, 0.2, 0.5),
+            record(2, 0.2, 0.5, status="KILLED", **half),
+            record(3, 0.3, 0.5, status="FAILED", **half),
+        ]
+    )
+
+    assert (first.rank, first.value.n, first.best) == (1, 1, 0.5)
+    assert (second.rank, second.value.n, second.best) == (None, 0, 0.6)
+    assert math.isnan(third.best)
+
+
 def test_an_unknown_metric_lists_the_known_ones() -> None:
     """A misspelt metric is told, without the bookkeeping columns."""
     with pytest.raises(ExperimentError, match="expected one of val_accuracy, got metric='acc'"):

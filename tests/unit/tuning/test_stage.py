@@ -60,7 +60,7 @@ def test_attempts_that_were_due_are_not_begun_after_an_interrupt(tmp_path: Path)
 
     assert stage.next_attempt() == Searcher.FINISHED
     assert stage.is_over
-    assert ends.statuses == [(0, "KILLED"), (1, "KILLED"), (2, "KILLED")]
+    assert ends.statuses == [(0, "SKIPPED"), (1, "SKIPPED"), (2, "SKIPPED")]
     assert list(tmp_path.iterdir()) == []
 
 
