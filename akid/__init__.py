@@ -4,6 +4,7 @@ This file is a table of contents: each public name is loaded from its module on 
 `import akid` loads neither torch nor Ray nor MLflow.
 """
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -152,10 +153,16 @@ def __getattr__(name: str) -> Any:
     if name == "AKID_DATA_PATH":  # read anew each time: the environment may change
         return str(import_module("akid.sensing.datasets.location").data_path())
     if name not in _HOME:
-        raise AttributeError(f"module 'akid' has no attribute {name!r}; it offers {__all__}")
+        raise AttributeError(_unknown(name))
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
+
+
+def _unknown(name: str) -> str:
+    close = get_close_matches(name, __all__, n=1)
+    hint = f"Did you mean {close[0]}?" if close else "dir(akid) lists what it has."
+    return f"module 'akid' has no attribute {name!r}. {hint}"
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ needs lies in a folder of this machine's.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from typing import Final, Self, final
 
 from akid.cluster import object_folder
 from akid.errors import StorageError
+
+_HALF_A_URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(.*)")
 
 SCRATCH: Final = "AKID_SCRATCH"
 """The environment variable that names a machine's folder for what goes to an object store."""
@@ -45,10 +48,16 @@ class WorkDir:
         """Return the work dir that a path or a URI names.
 
         Raises:
-            StorageError: If a URI has a password in it, which would stand in logs and tags.
+            StorageError: If a URI has a password in it, which would stand in logs and tags, or has
+                lost a slash, as in a `Path`.
         """
         text = str(where)
         if not object_folder.is_uri(text):
+            if found := _HALF_A_URI.fullmatch(text):
+                raise StorageError(
+                    f"work dir: expected a folder or a URI such as s3://BUCKET/PATH, got {text!r}."
+                    f" Did you mean {found[1]}://{found[2]}, as text?"
+                )
             return cls(local=Path(where))
         if "@" in text.partition("://")[2].partition("/")[0]:
             raise StorageError(

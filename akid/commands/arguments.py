@@ -14,7 +14,6 @@ def add_tracking_uri(parser: argparse._ActionsContainer) -> None:
 
 def positive(text: str) -> int:
     """Read a whole number of at least 1."""
-    number = int(text)
-    if number < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return number
+    return int(text)

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
             num_gpus=options.num_gpus,
         ),
     )
-    return _dry_run(sweep) if options.dry_run else _practise(sweep, options)
+    return _dry_run(sweep, as_json=options.json) if options.dry_run else _practise(sweep, options)
 
 
 def _check_kept(options: argparse.Namespace) -> None:
@@ -83,10 +83,14 @@ def _check_kept(options: argparse.Namespace) -> None:
         )
 
 
-def _dry_run(sweep: "Sweep") -> int:
-    from akid.tuning import table
+def _dry_run(sweep: "Sweep", *, as_json: bool) -> int:
+    from akid.tuning import plan_json, table
 
-    table.print_plan(sweep.plan())
+    plan = sweep.plan()
+    if as_json:
+        print(plan_json.to_json(plan))
+    else:
+        table.print_plan(plan)
     return exit_codes.FINISHED
 
 
@@ -172,7 +176,7 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,KEY=VALUE]",
         help="stop trials that fall behind: asha, asha,max_t=27,reduction_factor=3, or none",
     )
-    group.add_argument("--repeat", type=int, metavar="N", help="trainings of each combination")
+    group.add_argument("--repeat", type=positive, metavar="N", help="trainings of each combination")
     group.add_argument("--seed", type=int, metavar="N", help="the seed of the first repeat")
     group.add_argument(
         "--rerun",
@@ -231,14 +235,21 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where results go")
     group.add_argument("--name", help="the MLflow experiment (default: the experiment's own name)")
     add_tracking_uri(group)
-    group.add_argument("--json", action="store_true", help="print results as JSON")
+    group.add_argument(
+        "--json", action="store_true", help="print the results, or the plan, as JSON"
+    )
     group.add_argument("--csv", type=Path, metavar="FILE", help="write results to a CSV file too")
 
 
 def _number(text: str) -> float | str:
     if text == AUTO:
         return text
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected 0, a fraction, a whole number, or {AUTO} (measured), got {text!r}"
+        ) from None
     return int(number) if number.is_integer() else number
 
 
@@ -251,7 +262,10 @@ def _label(text: str) -> tuple[str, str]:
 
 def _resource(text: str) -> tuple[str, float]:
     name, value = _label(text)
-    return name, float(value)
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, got {text!r}") from None
 
 
 def _dict(pairs: Sequence[tuple[str, Any]] | None) -> dict[str, Any] | None:

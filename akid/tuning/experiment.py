@@ -18,11 +18,13 @@ from akid.tuning.error_text import text_of
 from akid.tuning.grid import Cell, Paras, override, parse_setting, plain_parameter_list
 from akid.tuning.identity import STATEMENT
 from akid.tuning.limits import TIMES, Limits
+from akid.tuning.number_text import amount
 from akid.tuning.sampling import Grid, listed, sampled
 from akid.tuning.settings import (
     SETTINGS,
     fingerprint,
     looks_like_a_setting,
+    misplaced,
     raise_all,
     setting_faults,
     unknown_setting,
@@ -128,11 +130,10 @@ class Experiment(Limits):
     @property
     def extent(self) -> str:
         """What the trials are made of, in words: `3 repeats x 2 opts x 4 nets`."""
+        repeats = amount(self.repeat_times, "repeat")
         if self.suggested is not None:
-            return (
-                f"{self.repeat_times} repeats x {len(self.suggested)} of {self.sample} suggestions"
-            )
-        return f"{self.repeat_times} repeats x {self.grid.extent}"
+            return f"{repeats} x {len(self.suggested)} of {self.sample} suggestions"
+        return f"{repeats} x {self.grid.extent}"
 
     def cells(self) -> Iterator[Cell]:
         """Yield the cells of the sweep in the documented order."""
@@ -235,9 +236,7 @@ def load(path: str | Path) -> Experiment:
     source = _read(path)
     tree, code = _parse(source, path)
     namespace = _execute(code, path)
-    faults: list[ExperimentError] = [
-        ExperimentError(f"{path}: {unknown_setting(name)}") for name in _misspelt(tree, namespace)
-    ]
+    faults = [ExperimentError(f"{path}: {fault}") for fault in _name_faults(tree, namespace)]
     given: dict[str, Any] = {name: namespace[name] for name in SETTINGS if name in namespace}
     faults += [type(fault)(f"{path}: {fault}") for fault in setting_faults(given)]
     try:
@@ -338,8 +337,24 @@ def _last_line(lines: Sequence[str], last: int) -> int:
     return last
 
 
-def _misspelt(tree: ast.Module, namespace: Mapping[str, Any]) -> list[str]:
-    """Return the module's own names that look like a setting but are none."""
+def _name_faults(tree: ast.Module, namespace: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the module's own names: misspelt settings, and misplaced ones."""
+    own = _own_names(tree, namespace)
+    used = {
+        node.id
+        for statement in tree.body
+        if getattr(statement, "name", "") != "setup"  # which sees nothing of the module
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    misspelt = [name for name in own if looks_like_a_setting(name)]
+    unused = [name for name in own if name not in used and name not in misspelt]
+    faults = [fault for name in unused if (fault := misplaced(name)) is not None]
+    return [*map(unknown_setting, misspelt), *faults]
+
+
+def _own_names(tree: ast.Module, namespace: Mapping[str, Any]) -> list[str]:
+    """Return the names that the module assigns and that are no settings."""
     assigned = {
         node.id
         for statement in tree.body
@@ -347,8 +362,8 @@ def _misspelt(tree: ast.Module, namespace: Mapping[str, Any]) -> list[str]:
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    names = (n for n in assigned if n in namespace and not n.startswith("_") and n not in SETTINGS)
-    return sorted(n for n in names if looks_like_a_setting(n))
+    names = (n for n in assigned if n in namespace and not n.startswith("_"))
+    return sorted(n for n in names if n not in SETTINGS)
 
 
 def _name_of(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from akid.tuning import provenance
 from akid.tuning.literal import literal
 from akid.tuning.plan import KnownRun, by_key
-from akid.tuning.results import KILLED, TrialRecord
+from akid.tuning.results import FINISHED, KILLED, TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,10 +97,14 @@ class History:
         return [_record(index, run) for index, run in enumerate(self.counted)]
 
     def notes(self) -> list[str]:
-        """Return a sentence on each reason for which runs don't count; none without such runs."""
+        """Return a sentence on each reason for which results don't count; none without any.
+
+        What failed or broke off, and ran again, has no result that is missed.
+        """
+        repeated = [run for run in self.repeated if run.status == FINISHED]
         reasons = (
             (self.outdated, "of an earlier setup or earlier data; the newest of each combination"),
-            (self.repeated, "of trials that ran again; the finished or last run of each trial"),
+            (repeated, "of trials that finished more than once; the last run of each trial"),
         )
         return [
             f"left out {len(runs)} run{'s' * (len(runs) != 1)} {why} is what counts."

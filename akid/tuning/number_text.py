@@ -1,8 +1,17 @@
-"""Number text: how numbers stand in tables."""
+"""Number text: how numbers stand in tables and sentences."""
 
 import math
 
 from akid.tuning.results import Spread
+
+
+def amount(n: int, what: str) -> str:
+    """Return a number with its noun.
+
+    >>> amount(1, "repeat"), amount(2, "repeat")
+    ('1 repeat', '2 repeats')
+    """
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def number(value: float) -> str:

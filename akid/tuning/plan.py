@@ -168,7 +168,7 @@ def make_plan(
         TemplateError: If a trial can't be rendered; all faults at once.
     """
     if rerun not in RERUNS:
-        raise ExperimentError(f"--rerun: expected one of {', '.join(RERUNS)}, got {rerun!r}.")
+        raise ExperimentError(f"rerun: expected one of {', '.join(RERUNS)}, got rerun={rerun!r}.")
     history = _History(known, versions or {})
     first: dict[str, int] = {}
     planned = []

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from akid.tuning.grid import Cell, Paras
 from akid.tuning.literal import literal
+from akid.tuning.number_text import amount
 from akid.tuning.space import Distribution, distributions, fill
 
 _MAX_DOUBLE_DRAWS: Final = 1000  # in a row, of laws with few values, before no more are sought
@@ -45,10 +46,11 @@ class Grid:
     def extent(self) -> str:
         """How many combinations there are, in words: `2 opts x 3 nets`, `4 of 6 combinations`."""
         if self.is_drawn:
-            return f"{len(self.combinations)} draws from {self.n_cells} combinations"
+            of = amount(self.n_cells, "combination")
+            return f"{amount(len(self.combinations), 'draw')} from {of}"
         if len(self.combinations) < self.n_cells:
             return f"{len(self.combinations)} of {self.n_cells} combinations"
-        return f"{len(self.opts)} opts x {len(self.nets)} nets"
+        return f"{amount(len(self.opts), 'opt')} x {amount(len(self.nets), 'net')}"
 
     def cells(self, repeat_times: int) -> Iterator[Cell]:
         """Yield a cell for each repeat of each combination, repeats outside."""

@@ -50,8 +50,8 @@ class Search(Sweep):
             )
         if options.rerun != "missing":
             raise ExperimentError(
-                "search: expected --rerun missing (what is suggested follows from what is known),"
-                f" got {options.rerun!r}."
+                "search: expected rerun='missing' (what is suggested follows from what is known),"
+                f" got rerun={options.rerun!r}."
             )
         self._n_suggested = experiment.sample
         self._tpe = read_search(experiment.search)

@@ -34,6 +34,44 @@ SETTINGS: Final = (
 )
 _CLOSE_ENOUGH: Final = 0.8  # of difflib's ratio
 
+_SAID_OTHERWISE: Final[Mapping[str, str]] = {
+    "repeat": "repeat_times",
+    "repeats": "repeat_times",
+    "gpus_per_trial": "gpu_num_per_instance",
+    "cpus_per_trial": "cpu_num_per_instance",
+    "resources_per_trial": "resources_per_instance",
+    "net_paras": "net_paras_list",
+    "opt_paras": "opt_paras_list",
+}
+"""Settings by the names that others than an experiment file have for them."""
+
+_SAID_ELSEWHERE: Final[Mapping[str, str]] = {
+    "name": "it is called as its file, or by the option --name",
+    "folder": "it is the option --work-dir of the command",
+    "debug": "it is the option --dry-run of the command",
+    "set": "change the lists, or use the option --set",
+    **{
+        option: f"it is the option --{option.replace('_', '-')} of the command"
+        for option in [
+            "work_dir",
+            "rerun",
+            "max_concurrent",
+            "tracking_uri",
+            "address",
+            "num_cpus",
+            "num_gpus",
+            "json",
+            "csv",
+            "dry_run",
+        ]
+    },
+    **dict.fromkeys(
+        ("epoch", "epochs", "max_epoch", "max_epochs", "max_steps", "patience", "best_metric"),
+        "it is said to the kid, inside of setup",
+    ),
+}
+"""What is no setting of an experiment file, and where it is said."""
+
 
 def looks_like_a_setting(name: str) -> bool:
     """Whether a name is so close to a setting's that it is one misspelt.
@@ -49,6 +87,28 @@ def unknown_setting(name: str) -> str:
     close = get_close_matches(name, SETTINGS, n=1, cutoff=_CLOSE_ENOUGH)
     hint = f" Did you mean {close[0]}? Otherwise write it as _{name}." if close else ""
     return f"expected one of the settings {', '.join(SETTINGS)}, got {name}.{hint}"
+
+
+def misplaced(name: str) -> str | None:
+    """Return the message about a name of the module's that is meant for something; else None.
+
+    It is for names that the module does not use itself: nothing would come of them.
+
+    >>> misplaced("repeats")
+    'repeats is no setting of an experiment file. Did you mean repeat_times?'
+    >>> print(misplaced("max_concurent"))  # doctest: +ELLIPSIS
+    max_concurent is no setting of an experiment file: it is the option --max-concurrent of ...
+    >>> misplaced("widths") is None
+    True
+    """
+    known = [*_SAID_OTHERWISE, *_SAID_ELSEWHERE]
+    close = get_close_matches(name, known, n=1, cutoff=_CLOSE_ENOUGH)
+    if not close:
+        return None
+    head = f"{name} is no setting of an experiment file"
+    if close[0] in _SAID_OTHERWISE:
+        return f"{head}. Did you mean {_SAID_OTHERWISE[close[0]]}?"
+    return f"{head}: {_SAID_ELSEWHERE[close[0]]}. If it is your own, write it as _{name}."
 
 
 def setting_faults(given: Mapping[str, Any]) -> list[ExperimentError]:

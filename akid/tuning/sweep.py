@@ -54,7 +54,7 @@ class SweepOptions:
     Attributes:
         tracking_uri: The MLflow store; None for MLFLOW_TRACKING_URI, else mlflow.db here.
         address: A running Ray cluster; None starts one on this machine.
-        rerun: Which known trials run again: "missing", "failed", "changed" or "all".
+        rerun: Which known trials run again: "missing", "failed", "stopped", "changed" or "all".
         max_concurrent: At most so many trials at once; None for as many as there is room for.
         work_dir: Where logs and checkpoints go.
         num_cpus: CPUs of the cluster that is started here; None for all.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from akid.tuning import comparison_text
 from akid.tuning.compare import Comparison
+from akid.tuning.number_text import amount
 from akid.tuning.plan import Plan, PlannedTrial
 from akid.tuning.ranking import ParameterColumns, Ranking, shortened
 from akid.tuning.results import FINISHED, TrialRecord
@@ -49,7 +50,7 @@ def plan_summary(plan: Plan) -> str:
     early = sum(n for reason, n in reasons.items() if reason.startswith("stopped early in run"))
     double = sum(planned.same_as is not None for planned in plan.trials)
     parts = [
-        f"{len(plan.trials)} trials ({plan.experiment.extent})",
+        f"{amount(len(plan.trials), 'trial')} ({plan.experiment.extent})",
         f"{len(plan.to_run)} to run",
         f"{done} finished before",
     ]

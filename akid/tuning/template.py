@@ -10,7 +10,7 @@ import inspect
 import textwrap
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, final
@@ -188,6 +188,10 @@ class Template:
                 self._refuse_other_statements(statement)
             return _ENVIRONMENT.from_string(tree)
         except jinja2.TemplateSyntaxError as error:
+            if "end of template" in (error.message or "") and (line := _left_open(self._lines)):
+                word = self._lines[line - 1].replace(STATEMENT, "").split()[0]
+                what = f"expected a line {STATEMENT} end{word} for this one, got the end of setup"
+                raise self._fail(what, line) from error
             raise self._fail(
                 f"the template can't be read: {error.message}", error.lineno
             ) from error
@@ -269,6 +273,20 @@ def _what_is_missing(error: _MissingError, given: Mapping[str, Any]) -> str:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(repr(key) for key in known) or "none"
     return f"{path} has no key {name!r}. Known keys: {listed}.{hint}"
+
+
+def _left_open(lines: Sequence[str]) -> int | None:
+    """Return the number of the last line, from 1, whose statement has no end."""
+    opened: list[int] = []
+    for number, line in enumerate(lines, start=1):
+        words = line.strip().removeprefix(STATEMENT).split()
+        if not line.strip().startswith(STATEMENT) or not words:
+            continue
+        if words[0] in ("if", "for"):
+            opened.append(number)
+        elif words[0] in ("endif", "endfor") and opened:
+            opened.pop()
+    return opened[-1] if opened else None
 
 
 def _find(value: Any, wanted: Any, path: str) -> Iterator[str]:

@@ -81,7 +81,7 @@ def tune(  # noqa: PLR0917 (the documented signature)
             for never.
         tracking_uri: The MLflow store; None for MLFLOW_TRACKING_URI, else mlflow.db here.
         address: A running Ray cluster; None starts one on this machine for as long as it is needed.
-        rerun: Which known trials run again: "missing", "failed", "changed" or "all".
+        rerun: Which known trials run again: "missing", "failed", "stopped", "changed" or "all".
         max_concurrent: At most so many trials at once.
         folder: Where logs and checkpoints go: a folder that all machines see, or a place in an
             object store (`s3://...`).

@@ -25,6 +25,8 @@ def test_the_documented_names_are_there() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """The error lists what there is."""
-    with pytest.raises(AttributeError, match="Brain"):
-        akid.Neural  # noqa: B018
+    """The error names what resembles it."""
+    with pytest.raises(AttributeError, match=r"no attribute 'ReLU'. Did you mean ReLULayer\?"):
+        akid.ReLU  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'zz'. dir\(akid\) lists what it has"):
+        akid.zz  # noqa: B018

@@ -61,7 +61,6 @@ def test_a_missing_file_is_refused(place) -> None:
     [
         (["--set", "opt.rate=1"], "Known keys: lr"),
         (["--set", "lr"], "--set"),
-        (["--repeat", "0"], "repeat_times"),
         (["--name", " "], "name"),
         (["--gpus-per-trial", "-1"], "gpu_num_per_instance"),
     ],
@@ -108,7 +107,7 @@ def test_a_plan_changes_nothing(bare_place, cluster) -> None:
     ran = bare_place.sweep(file, "--dry-run", "--repeat", 2)
 
     assert ran.code == 0
-    assert "4 trials (2 repeats x 2 opts x 1 nets), 4 to run" in ran.out
+    assert "4 trials (2 repeats x 2 opts x 1 net), 4 to run" in ran.out
     assert [path.name for path in bare_place.folder.iterdir()] == [file.name]
 
 

@@ -67,8 +67,8 @@ def test_the_tutorial_does_what_it_says(place, monkeypatch: pytest.MonkeyPatch) 
     assert len(told) >= 7
     said = "\n".join(told.values())
     assert "8 trials (2 repeats x 2 opts x 2 nets), 6 to run, 2 finished before" in said
-    assert "2 trials (1 repeats x 2 of 12 combinations)" in said
-    assert "6 trials (1 repeats x 6 draws from 2 combinations), 6 to run" in said
+    assert "2 trials (1 repeat x 2 of 12 combinations)" in said
+    assert "6 trials (1 repeat x 6 draws from 2 combinations), 6 to run" in said
     programs = [
         (place.artifacts(run.info.run_id) / "trial.py").read_text(encoding="utf-8")
         for run in place.runs("structure")

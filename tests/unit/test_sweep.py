@@ -32,7 +32,7 @@ def test_a_plan_is_printed_as_the_arguments_change_it(file, capsys) -> None:
 
     assert sweep.main([str(file), "--dry-run", *changes, "--gpus-per-trial", "0"]) == 0
     out = capsys.readouterr().out
-    assert "other: 6 trials (2 repeats x 3 opts x 1 nets), 6 to run" in out
+    assert "other: 6 trials (2 repeats x 3 opts x 1 net), 6 to run" in out
     assert "0.4" in out
     assert sorted(path.name for path in file.parent.iterdir()) == ["pair.py"]
 
@@ -137,3 +137,62 @@ def test_a_terminal_without_a_letter_gets_an_escape(file) -> None:
     out = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
 
     assert rb"gr\xf6\xdfer" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["pair.py", "--repeats", "3"],
+            "unrecognized arguments: --repeats 3. Did you mean --repeat?",
+        ),
+        (["pair.py", "--sed", "1"], "Did you mean --seed?"),
+        (["plan", "pair.py", "--gpu-per-trial=1"], "Did you mean --gpus-per-trial?"),
+        (["compare", "pair.py", "--tpo", "1"], "Did you mean --top?"),
+        (["pair.py", "--zzz"], "unrecognized arguments: --zzz.\n"),
+        (
+            ["submit", "pair.py", "--address", "a", "--work-dir", "b", "--repeat", "3"],
+            "Options of akid.sweep follow after --, for example: -- --repeat 3",
+        ),
+        (["pair.py", "--repeat", "0"], "argument --repeat: expected a whole number of at least 1"),
+        (["pair.py", "--max-concurrent", "many"], "at least 1, got 'many'"),
+        (["pair.py", "--gpus-per-trial", "abc"], "a whole number, or auto (measured), got 'abc'"),
+        (["pair.py", "--resources-per-trial", "a=b"], "expected NAME=NUMBER, got 'a=b'"),
+    ],
+)
+def test_a_wrong_option_is_told_with_what_is_meant(file, arguments, told, capsys) -> None:
+    """By the names that the user knows."""
+    with pytest.raises(SystemExit) as ended:
+        sweep.main(arguments)
+
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "are_told"),
+    [([], True), (["submit"], True), (["show"], False), (["gpus"], False), (["deploy"], False)],
+)
+def test_the_exit_codes_of_a_sweep_stand_where_they_hold(command, are_told, capsys) -> None:
+    """Not below the help of what trains nothing."""
+    with pytest.raises(SystemExit):
+        sweep.main([*command, "--help"])
+
+    assert ("Exit codes" in capsys.readouterr().out) == are_told
+
+
+def test_a_file_that_hides_a_package_is_told(file) -> None:
+    """It would be loaded in the package's place, and fail in words that nobody understands."""
+    (file.parent / "jinja2.py").write_text(EXPERIMENT)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "akid.sweep", "plan", "pair.py"],
+        cwd=file.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("akid.sweep: expected a folder without files")
+    assert "got jinja2.py here" in done.stderr

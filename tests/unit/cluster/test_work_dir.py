@@ -1,5 +1,6 @@
 """Where a sweep keeps its trials, and the folders in which machines work in the meantime."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,13 @@ def test_a_uri_with_a_password_is_refused() -> None:
         WorkDir.of("s3://someone:hunter2@bucket/runs")
 
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("where", ["s3:/bucket/runs", Path("s3://bucket/runs")])
+def test_a_uri_that_has_lost_a_slash_is_refused(where) -> None:
+    """It would make a folder `s3:` here; a `Path` takes the slash away."""
+    with pytest.raises(StorageError, match=re.escape("Did you mean s3://bucket/runs, as text?")):
+        WorkDir.of(where)
 
 
 def test_scratch_lies_in_the_cache_unless_it_is_named(monkeypatch) -> None:

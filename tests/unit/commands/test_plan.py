@@ -1,5 +1,6 @@
 """`akid.sweep plan`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,28 @@ def test_it_is_the_dry_run(
     assert capsys.readouterr().out == plan
     assert "new; --rerun changed leaves it" in plan
     assert [file.name for file in tmp_path.iterdir()] == ["experiment.py"]
+
+
+def test_it_is_json_for_other_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list of the trials with what is done with them; standard output has nothing else."""
+    monkeypatch.chdir(tmp_path)
+    Path("experiment.py").write_text(
+        "opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]\ngpu_num_per_instance = 0\n\n\n"
+        'def setup():\n    return {{ opt_paras["lr"] }}\n'
+    )
+
+    assert main(["plan", "experiment.py", "--json"]) == 0
+    trials = json.loads(capsys.readouterr().out)
+
+    assert [(t["index"], t["opt_paras"], t["action"]) for t in trials] == [
+        (0, {"lr": 0.1}, "run"),
+        (1, {"lr": 0.2}, "run"),
+    ]
+    assert [trials[0][name] for name in ("reason", "needs", "run_id", "net_paras")] == [
+        "new",
+        "1 CPU, 0 GPUs",
+        None,
+        {},
+    ]

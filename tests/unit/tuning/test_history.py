@@ -113,3 +113,14 @@ def test_a_run_that_its_sweep_left_open_was_killed() -> None:
     runs = [replace(living, tags=here.tags()), replace(dead, tags=gone.tags())]
 
     assert [record.status for record in History.of(runs).records()] == ["RUNNING", "KILLED"]
+
+
+def test_only_a_result_that_does_not_count_is_warned_of() -> None:
+    """What failed and ran again is missed by nobody."""
+    failed = stored(0, status="FAILED")
+    finished = replace(stored(1), known=replace(stored(1).known, key=failed.known.key))
+    again = replace(finished, known=replace(finished.known, run_id="again", started_s=9.0))
+
+    assert History.of([failed, finished]).notes() == []
+    (note,) = History.of([failed, finished, again]).notes()
+    assert note.startswith("left out 1 run of trials that finished more than once")

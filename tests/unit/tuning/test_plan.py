@@ -255,7 +255,9 @@ def test_one_program_runs_once() -> None:
 
 def test_an_unknown_rerun_lists_the_known_ones() -> None:
     """A misspelt choice is an error."""
-    with pytest.raises(ExperimentError, match=re.escape(f"one of {', '.join(RERUNS)}, got 'al'")):
+    with pytest.raises(
+        ExperimentError, match=re.escape(f"one of {', '.join(RERUNS)}, got rerun='al'")
+    ):
         planned(rerun="al")
 
 

@@ -107,7 +107,7 @@ def test_the_plan_ends_where_results_are_needed(tmp_path: Path) -> None:
     plan = sweep_of(experiment, options).plan()
 
     assert len(plan.to_run) == 3
-    assert plan.experiment.extent == "1 repeats x 3 of 7 suggestions"
+    assert plan.experiment.extent == "1 repeat x 3 of 7 suggestions"
 
 
 @pytest.mark.parametrize("is_counted", [True, False])
@@ -148,5 +148,5 @@ def test_a_search_needs_a_number_and_known_trials(tmp_path: Path) -> None:
     assert type(sweep_of(whole, SweepOptions())) is Sweep
     with pytest.raises(ExperimentError, match="--sample N"):
         sweep_of(endless, SweepOptions())
-    with pytest.raises(ExperimentError, match="expected --rerun missing"):
+    with pytest.raises(ExperimentError, match="expected rerun='missing'"):
         Search(again, SweepOptions(rerun="all"))

@@ -75,7 +75,7 @@ def test_a_plan_is_a_line_for_each_trial_and_a_summary() -> None:
     assert lines[1] == "0 0.1 0 1 CPU, 0.5 GPU skip finished in run ab12cd34"
     assert lines[2] == "1 0.2 0 1 CPU, 0.5 GPU run new"
     assert text.endswith(
-        "digits: 4 trials (2 repeats x 2 opts x 1 nets), 3 to run, 1 finished before\n"
+        "digits: 4 trials (2 repeats x 2 opts x 1 net), 3 to run, 1 finished before\n"
     )
 
 

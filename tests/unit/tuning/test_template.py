@@ -231,7 +231,10 @@ def test_setup_takes_nothing_or_one_argument_or_the_parameters(
         ("def setup():\n    return {{ 1 + }}", "expected a template that is Python"),
         ("def setup():\n    {% if x %}\n    return 1", "Statements are comment lines: #% if"),
         ("def setup():\n    #% iff x\n    return 1", "unknown tag 'iff'"),
-        ("def setup():\n    #% if x\n    return 1", "Jinja was looking for"),
+        (
+            "def setup():\n    #% for a in x\n    #% endfor\n    #% if x\n    y = 1\n    return y",
+            "line 4: expected a line #% endif for this one, got the end of setup",
+        ),
         ("def setup():\n    return {{ opt_paras[1, 'a':] }}", "not one that jinja can use"),
         ("def setup():\n    #% include 'x'\n    return 1", "got include"),
         ("def setup():\n    #% macro f()\n    #% endmacro\n    return 1", "got macro"),
