@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import akid
 from akid.models.brains import OneLayerBrain
 from akid.sensing.source import Arrays, InMemoryFeedSource, SupervisedSource
 from akid.sweep import main
+from akid.tuning.experiment import Experiment
+from akid.tuning.settings import SETTINGS
+from akid.tuning.template import Template
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*/experiment.py"))
@@ -46,6 +50,7 @@ def test_the_experiment_of_the_readme_trains(place) -> None:
 def test_the_tutorial_does_what_it_says(place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file of the page is written, every other snippet executed, every command run."""
     page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    page = re.sub(r"```text\n.*?```", "", page, flags=re.DOTALL)
     blocks = re.findall(r"```(python)?\n(.*?)```", page, flags=re.DOTALL)
     monkeypatch.chdir(place.folder)
     told = {}
@@ -69,6 +74,7 @@ def test_the_tutorial_does_what_it_says(place, monkeypatch: pytest.MonkeyPatch) 
     assert "8 trials (2 repeats x 2 opts x 2 nets), 6 to run, 2 finished before" in said
     assert "2 trials (1 repeat x 2 of 12 combinations)" in said
     assert "6 trials (1 repeat x 6 draws from 2 combinations), 6 to run" in said
+    assert "STOPPED" in next(out for command, out in told.items() if "asha" in command)
     programs = [
         (place.artifacts(run.info.run_id) / "trial.py").read_text(encoding="utf-8")
         for run in place.runs("structure")
@@ -98,6 +104,32 @@ def test_the_kid_of_the_readme_practises(real_data: Callable[[str], Path], tmp_p
     )
 
     assert float(done.stdout.splitlines()[-1]) > 0.9
+    lines = done.stderr.splitlines()
+    assert lines[0] == "Kid: 1663370 parameters, 100 steps"
+    assert lines[3].startswith("Kid: step 100, epoch 0, val_loss ")
+    assert "'test_accuracy': " in done.stdout
+
+
+def test_the_page_of_ones_own_blocks_runs() -> None:
+    """Its examples are one program, which learns."""
+    known: dict[str, object] = {}
+    for text in python_blocks(ROOT / "docs" / "own-blocks.md"):
+        exec(text, known)
+
+    assert known["report"].best["val_top_share"] > 0.9
+    assert known["report"].steps < 200  # patience has ended it
+
+
+def test_the_page_of_settings_names_what_the_code_knows() -> None:
+    """In the code's order, with the code's defaults."""
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| `(.*?)` \|", page, flags=re.MULTILINE)
+
+    assert [name for name, _ in rows] == list(SETTINGS)
+    described = Experiment(name="page", template=Template("def setup():\n    return 1\n", "page"))
+    for name, default in rows:
+        value = getattr(described, name)
+        assert literal_eval(default) == (list(value) if name.endswith("_list") else value), name
 
 
 class Judged(SupervisedSource, InMemoryFeedSource):
