@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the best run, and export it."""
     from akid.tuning import parcel
     from akid.tuning.history import History
+    from akid.tuning.number_text import amount
     from akid.tuning.results import resolve_metric, value_of
 
     if options.export is not None:
@@ -36,8 +37,9 @@ def run(options: argparse.Namespace) -> int:
     metric, mode = resolve_metric(records, asked.metric, asked.mode)
     best = parcel.best_of(records, metric, mode)
     better = "larger" if mode == "max" else "smaller"
+    runs = amount(len(records), "run")
     print(
-        f"{best.label}: {metric} {value_of(best, metric):.6g}, the best of {len(records)} runs"
+        f"{best.label}: {metric} {value_of(best, metric):.6g}, the best of {runs}"
         f" ({better} is better)\nrun {best.run_id}"
     )
     if options.export is not None:
