@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from akid.tuning.history import StoredRun
 
 DESCRIPTION: Final = (
-    "Rebuild a trial from its MLflow run alone (source, seed, threads), train it in a fresh process"
-    " in this folder, and say for each metric whether it is equal to the last digit. Exit code 0:"
-    " all are equal, or it fails as recorded; 1: not. The program of the run is executed, so replay"
-    " only what you trust."
+    "Rebuild a trial from its MLflow run alone (source with its own modules, seed, threads), train"
+    " it in a fresh process in this folder, and say for each metric whether it is equal to the last"
+    " digit. Exit code 0: all are equal, or it fails as recorded; 1: not. The program of the run is"
+    " executed, so replay only what you trust."
 )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from akid.cluster.modules import Modules
 from akid.cluster.resources import ResourceRequest
 from akid.errors import RefusedError
 from akid.tuning.plan import KnownRun
@@ -245,6 +246,7 @@ def make_trial(index: int, *, net_paras: Mapping[str, Any] | None = None) -> Tri
         opt_paras={"lr": 0.1},
         seed=7 + index,
         source="def setup(): ...",
+        modules=Modules(folder="."),
         source_key=f"{index:020x}",
         key=f"{index + 256:020x}",
         cell_key=f"{index + 512:020x}",

@@ -9,6 +9,7 @@ import ray
 from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 
+from akid.cluster import modules
 from akid.errors import SetupError, TrainingError
 from akid.training.contact import WorkerLostError
 from akid.training.exchange import END, ROW_EVENTS, Answer, Event, Failure
@@ -76,6 +77,7 @@ class Performance:
             folder=str(kid.log_dir),
             seed=kid.seed,
             threads=self._group.threads,
+            modules=modules.current(),
         )
 
     def _listen(self, ends: list[Any]) -> None:

@@ -4,7 +4,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, final
@@ -17,6 +17,7 @@ from ray.train.torch import TorchTrainer
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from akid.cluster.interface import interface_of
+from akid.cluster.modules import Modules
 from akid.cluster.own_gpus import see_own_gpus
 from akid.core import seeding
 from akid.core.block import Block
@@ -48,6 +49,7 @@ class Task:
         folder: The kid's `log_dir`.
         seed: The kid's seed.
         threads: How many threads each worker computes with.
+        modules: The modules that travel with the kid's program; None for none.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Task:
     folder: str
     seed: int
     threads: int
+    modules: Modules | None = None
 
 
 @final
@@ -131,7 +134,8 @@ class GroupWorker:
             scaling_config=ScalingConfig(num_workers=0),
             run_config=RunConfig(name=task.name),
         )
-        with _standing_at(place):
+        modules = nullcontext() if task.modules is None else task.modules.at_hand()
+        with _standing_at(place), modules:
             trainer.fit()
 
     def clean(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from akid.cluster.demand import Demand
 from akid.cluster.instance_numbers import GpuNumbers
+from akid.cluster.modules import Modules
 from akid.errors import ExperimentError
 from akid.tuning import space
 from akid.tuning.error_text import text_of
@@ -116,6 +117,12 @@ class Experiment(Limits):
         if self.suggested is not None:
             return listed(self.suggested, len(self.net_paras_list) * len(self.opt_paras_list))
         return sampled(self.net_paras_list, self.opt_paras_list, seed=self.seed, sample=self.sample)
+
+    @property
+    def folder(self) -> Path:
+        """Where its file lies; the working folder where `setup` was defined in no file."""
+        file = self.path or Path(self.template.name)
+        return file.resolve().parent if file.is_file() else Path.cwd()
 
     @property
     def demand(self) -> Demand:
@@ -290,7 +297,8 @@ def _parse(source: str, path: Path) -> tuple[ast.Module, CodeType]:
 def _execute(code: CodeType, path: Path) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "akid_experiment", "__file__": str(path)}
     try:
-        exec(code, namespace)  # noqa: S102  the experiment is the user's own program
+        with Modules(folder=str(path.resolve().parent)).at_hand():
+            exec(code, namespace)  # noqa: S102  the experiment is the user's own program
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -9,6 +9,7 @@ import ray
 from ray.exceptions import RayError
 
 from akid.cluster import machine, temporary
+from akid.cluster.modules import Modules
 from akid.cluster.own_gpus import see_own_gpus
 from akid.tuning.execute import load_setup, practise
 from akid.tuning.packing import Peak, model_of
@@ -59,13 +60,13 @@ def _probe(trial: Trial) -> ray.ObjectRef:
         max_retries=0,
         name=f"probe {trial.label}",
     )(_own_peak_of)
-    return remote.remote(trial.source, trial.seed, trial.threads)
+    return remote.remote(trial.source, trial.modules, trial.seed, trial.threads)
 
 
-def _own_peak_of(source: str, seed: int, threads: int) -> Peak | str:
+def _own_peak_of(source: str, modules: Modules, seed: int, threads: int) -> Peak | str:
     """Return the peak on the GPU that Ray gave this process."""
     see_own_gpus()
-    return peak_of(source, seed, threads)
+    return peak_of(source, modules, seed, threads)
 
 
 def _answer(reference: ray.ObjectRef) -> Peak | str:
@@ -76,7 +77,7 @@ def _answer(reference: ray.ObjectRef) -> Peak | str:
     return found
 
 
-def peak_of(source: str, seed: int, threads: int) -> Peak | str:
+def peak_of(source: str, modules: Modules, seed: int, threads: int) -> Peak | str:
     """Make a few steps in this process, and a validation; return the peak, or why there is none."""
     import torch
 
@@ -86,7 +87,7 @@ def peak_of(source: str, seed: int, threads: int) -> Peak | str:
     if isinstance(gpus, str):
         return f"its GPU has no name: {gpus}"
     setup = load_setup(source, name="setup")
-    with temporary.folder("probe") as folder:
+    with temporary.folder("probe") as folder, modules.at_hand():
         practise(lambda: _short(setup()), seed=seed, threads=threads, log_dir=folder)
     return Peak(
         peak_bytes=torch.cuda.max_memory_reserved(),

@@ -1,7 +1,11 @@
 """Literal: how a parameter's value is written into source text."""
 
 import ast
-from typing import Any
+import re
+from typing import Any, Final
+
+# Of the quotes that would end a text in three of them.
+_QUOTE_TOO_MANY: Final = re.compile(r'"(?=""|"?\Z)')
 
 
 def literal(value: Any) -> str:
@@ -36,6 +40,12 @@ def bare_literal(value: Any) -> str:
         f" got {value!r} ({type(value).__name__})"
     )
     raise TypeError(msg)
+
+
+def long_text(text: str) -> str:
+    """Return the Python expression that gives a text of several lines, as such lines."""
+    inside = _QUOTE_TOO_MANY.sub(r'\\"', text.replace("\\", "\\\\"))
+    return f'"""\\\n{inside}"""'
 
 
 def inside_text(written: str) -> str:

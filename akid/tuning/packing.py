@@ -191,7 +191,7 @@ def _net(plan: Plan, trial: Trial) -> str:
     A float of the optimiser's is a rate; one of the net's may be a width.
     """
     settings = [(k, v) for k, v in trial.columns.items() if not _is_rate(k, v)]
-    return digest(plan.experiment.template.source, literal(settings))
+    return digest(plan.experiment.template.source, literal(settings), *trial.modules.files.values())
 
 
 def _is_rate(column: str, value: Any) -> bool:

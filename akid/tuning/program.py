@@ -52,7 +52,8 @@ def load_brain(
         device: Where the brain shall compute.
 
     Returns:
-        The brain as it was validated, in evaluation mode.
+        The brain as it was validated, in evaluation mode. The modules that travel with the script
+        stay in this process, in the place of others of their names.
 
     Raises:
         CheckpointError: If the checkpoint can't be read, or is of another brain.

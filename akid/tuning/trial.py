@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from akid.cluster.instance_numbers import AUTO
+from akid.cluster.modules import Modules
 from akid.cluster.resources import ResourceRequest
 from akid.errors import ExperimentError, TemplateError
 from akid.tuning import gang
@@ -12,7 +13,8 @@ from akid.tuning.experiment import Experiment
 from akid.tuning.grid import Cell, Paras
 from akid.tuning.identity import digest
 from akid.tuning.label import Labeller, flatten
-from akid.tuning.literal import literal
+from akid.tuning.literal import literal, long_text
+from akid.tuning.neighbours import Neighbours
 from akid.tuning.template import Rendered
 
 _SHOWN_FAULTS: Final = 10
@@ -31,8 +33,10 @@ class Trial:
         opt_paras: The optimisation parameters.
         seed: The experiment's seed plus the repeat.
         source: A module's text; calling its `setup()` without arguments returns the kid.
-        source_key: A hash of the source, without comments, blank lines and trailing blanks.
-        key: What it is, as 20 hex digits: a hash of the source, the seed and the data.
+        modules: The modules beside the experiment that the source imports.
+        source_key: A hash of the source and the modules, without comments, blank lines and trailing
+            blanks.
+        key: What it is, as 20 hex digits: a hash of source, modules, seed and data.
         cell_key: Where it stands, as 20 hex digits: a hash of the parameters and the repeat.
         request: What it needs.
         label: What it differs in, for people; unique in the sweep.
@@ -47,6 +51,7 @@ class Trial:
     opt_paras: Paras
     seed: int
     source: str
+    modules: Modules
     source_key: str
     key: str
     cell_key: str
@@ -88,7 +93,8 @@ def make_trials(experiment: Experiment, requests: Sequence[ResourceRequest]) -> 
         requests: What each trial needs, in the order of the cells.
 
     Raises:
-        ExperimentError: If there is not one request for each trial.
+        ExperimentError: If there is not one request for each trial, or a module beside the
+            experiment that one imports can't be read.
         TemplateError: If a trial can't be rendered or is no Python; equal faults are told once.
     """
     if len(requests) != experiment.n_instances:
@@ -108,10 +114,25 @@ def script(trial: Trial) -> str:
     title = f"Trial {trial.index}: {trial.label}. Train it again with: python trial.py"
     return (
         f"{literal(title)}\n\nSEED = {trial.seed}\nTHREADS = {trial.threads}\n\n\n"
-        f"{trial.source.rstrip()}\n\n\n"
+        f"{trial.source.rstrip()}\n\n\n{_carried(trial.modules)}"
         'if __name__ == "__main__":\n'
         "    from akid.tuning.execute import run_script\n\n"
         "    run_script(setup, seed=SEED, threads=THREADS)\n"
+    )
+
+
+def _carried(modules: Modules) -> str:
+    """Return the part of a script that brings its modules along."""
+    if not modules.files:
+        return ""
+    files = "".join(
+        f"    {literal(name)}: {long_text(text)},\n" for name, text in modules.files.items()
+    )
+    return (
+        "# The modules that setup imports.\n"
+        f"FILES = {{\n{files}}}\n\n"
+        "from akid.cluster.modules import Modules\n\n"
+        f"Modules(folder={literal(modules.folder)}, files=FILES).install()\n\n\n"
     )
 
 
@@ -126,6 +147,7 @@ class _Maker:
         )
         self._rendered: dict[tuple[int, int], Rendered | None] = {}
         self._labels: set[str] = set()
+        self._neighbours = Neighbours(experiment.folder, experiment.template)
 
     def make(self, cell: Cell, request: ResourceRequest) -> Trial | None:
         label = self._label(cell)
@@ -133,7 +155,9 @@ class _Maker:
         if rendered is None:
             return None
         seed = self._experiment.seed + cell.repeat
+        data = self._experiment.data_fingerprint
         paras = literal(cell.net_paras), literal(cell.opt_paras)
+        found = self._neighbours.of(rendered)
         return Trial(
             index=cell.index,
             repeat=cell.repeat,
@@ -143,8 +167,9 @@ class _Maker:
             opt_paras=cell.opt_paras,
             seed=seed,
             source=rendered.source,
-            source_key=digest(rendered.identity),
-            key=digest(rendered.identity, str(seed), self._experiment.data_fingerprint),
+            modules=found.modules,
+            source_key=digest(rendered.identity, *found.identity),
+            key=digest(rendered.identity, str(seed), data, *found.identity),
             cell_key=digest(*paras, str(cell.repeat)),
             request=self._gang(rendered, request, label),
             label=label,

@@ -173,6 +173,7 @@ class _Performance:
             self._keep_script()
         with closing(self._rows):
             with (
+                trial.modules.at_hand(),
                 GpuShare(0 if trial.workers else trial.gpus) as share,
                 output.kept_in(self.log_dir / output.FILE_NAME),
                 self._group.at_hand() if self._group is not None else nullcontext(),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from akid.cluster import machine
+from akid.cluster.modules import Modules
 from akid.tuning.gpu_probe import peak_of
 from akid.tuning.packing import Peak, model_of
 
@@ -25,8 +26,9 @@ def setup():
 
 def test_a_larger_batch_has_a_larger_peak() -> None:
     """Both are measured within a few steps."""
-    small = peak_of(SOURCE.replace("BATCH", "16"), 0, 1)
-    large = peak_of(SOURCE.replace("BATCH", "2048"), 0, 1)
+    modules = Modules(folder=".")
+    small = peak_of(SOURCE.replace("BATCH", "16"), modules, 0, 1)
+    large = peak_of(SOURCE.replace("BATCH", "2048"), modules, 0, 1)
 
     assert isinstance(small, Peak)
     assert isinstance(large, Peak)

@@ -1,6 +1,7 @@
 """The experiment file: what is read, what is refused, and what the command line changes."""
 
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +57,18 @@ def test_an_experiment_file_gives_setup_lists_and_settings(tmp_path: Path) -> No
 def test_another_file_name_names_the_experiment(tmp_path: Path) -> None:
     """A file that is not called experiment.py gives its own name."""
     assert load(written(tmp_path, GOOD, "mnist.py")).name == "mnist"
+
+
+def test_modules_beside_the_file_are_found_from_any_folder(tmp_path: Path) -> None:
+    """As Python finds those beside a script; none stays in the process."""
+    (tmp_path / "akid_test_lists.py").write_text("RATES = [{'lr': 0.5}]")
+    text = "from akid_test_lists import RATES as opt_paras_list\ndef setup():\n    return 1\n"
+
+    read = load(written(tmp_path, text))
+
+    assert list(read.opt_paras_list) == [{"lr": 0.5}]
+    assert read.folder == tmp_path
+    assert "akid_test_lists" not in sys.modules
 
 
 def test_missing_lists_are_one_empty_item(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akid.tuning.literal import kind, literal
+from akid.tuning.literal import kind, literal, long_text
 
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
@@ -60,3 +60,12 @@ def test_what_has_no_literal_is_refused() -> None:
     """An object is named with its type."""
     with pytest.raises(TypeError, match=r"got \{1\} \(set\)"):
         literal({1})
+
+
+@given(st.text("a\"\\'\né{", max_size=12))
+def test_a_long_text_gives_the_text_back(text: str) -> None:
+    """Whatever quotes are in it, and with its lines as lines."""
+    written = long_text(text)
+
+    assert ast.literal_eval(written) == text
+    assert written.count("\n") == text.count("\n") + 1

@@ -167,6 +167,41 @@ def test_a_script_is_a_program() -> None:
     assert "run_script(setup, seed=SEED, threads=THREADS)" in text
 
 
+def with_rates(folder: Path, rate: float) -> Experiment:
+    """Return an experiment in a folder of its own, whose setup imports a module there."""
+    (folder / "rates.py").write_text(f'NOTE = \'\\\\ """\'\nRATE = {rate}\n')
+    file = folder / "exp.py"
+    file.write_text("")
+    template = Template("def setup():\n    from rates import RATE\n    return RATE\n", str(file))
+    return Experiment(name="test", template=template)
+
+
+def test_a_module_beside_the_experiment_is_a_part_of_its_trials(tmp_path: Path) -> None:
+    """Another content is another program; which trials import none stay what they were."""
+    first, second = (
+        make_trials(with_rates(tmp_path, rate), [ResourceRequest()])[0] for rate in (0.1, 0.2)
+    )
+
+    assert first.source == second.source
+    assert first.source_key != second.source_key
+    assert first.key != second.key
+    assert first.modules.folder == str(tmp_path)
+    assert trials()[0].key == "2709317a341cfe35b09d"
+
+
+def test_a_script_brings_its_modules_along(tmp_path: Path) -> None:
+    """So it runs from any folder, without the files."""
+    (trial,) = make_trials(with_rates(tmp_path, 0.25), [ResourceRequest()])
+    (tmp_path / "rates.py").unlink()
+    program = f"{script(trial).partition('if __name__')[0]}print(setup())\n"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "0.25\n"
+
+
 def test_planning_needs_neither_torch_nor_ray() -> None:
     """The rooms that plan start fast."""
     program = (
