@@ -101,7 +101,7 @@ def test_live_progress_shows_texts_as_they_are() -> None:
     stream = Terminal()
     with open_progress(SweepState(waiting=2), metric="[/m]", stream=stream) as progress:
         progress.start("ended [/x]")
-        progress.end("ended [/x]", finished=False, summary=error)
+        progress.end("ended [/x]", status="FAILED", summary=error)
         progress.say(error)
         progress.start(label)
         progress.hear(label, [{"[/m]": 0.5}])
