@@ -98,9 +98,11 @@ class JobServer:
                 lost), or the job server does not answer for two minutes.
         """
         output = _Unseen(write)
-        self._pass_on(job, output)
+        is_whole = self._pass_on(job, output)
         while not (details := self._details(job)).status.is_terminal():
             time.sleep(_ASK_AGAIN_S)
+            is_whole = self._pass_on(job, output)
+        if not is_whole:  # it has ended while nobody heard it
             self._pass_on(job, output)
         if details.driver_exit_code is None:
             raise ResourceError(
@@ -109,8 +111,8 @@ class JobServer:
             )
         return int(details.driver_exit_code)
 
-    def _pass_on(self, job: str, output: "_Unseen") -> None:
-        """Pass on what a job prints until it ends, or the connection breaks off."""
+    def _pass_on(self, job: str, output: "_Unseen") -> bool:
+        """Pass on what a job prints until it ends; return False where the connection breaks off."""
         from aiohttp import ClientError
 
         try:
@@ -119,6 +121,8 @@ class JobServer:
             if not output.is_broken:
                 logger.warning("submit: job %s is not heard: %s; trying again", job, error)
             output.is_broken = True
+            return False
+        return True
 
     async def _tail(self, job: str, output: "_Unseen") -> None:
         output.begin()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import ray
+from ray.job_submission import JobSubmissionClient
 
 from akid.cluster.jobs import JobServer
 from akid.sweep import main
@@ -55,7 +56,10 @@ def test_a_job_need_not_be_waited_for(place, dashboard, capsys) -> None:
     assert "no rate today" in "".join(heard)
 
 
-def test_a_job_that_is_out_of_reach_is_followed_again(place, dashboard, gate, caplog) -> None:
+@pytest.mark.parametrize("ends_meanwhile", [False, True])
+def test_a_job_that_is_out_of_reach_is_followed_again(
+    place, dashboard, gate, caplog, ends_meanwhile
+) -> None:
     """As where a forwarded port drops: each line comes once, and so does the exit code."""
     away, begun, ended = (place.folder / name for name in ("away", "begun", "ended"))
     written(place, "LR = 0.1")
@@ -76,9 +80,14 @@ while not Path({str(ended)!r}).exists():
             time.sleep(0.1)
         away.touch()
         time.sleep(3.0)
-        ended.touch()
+        if ends_meanwhile:
+            ended.touch()
+            while not client.get_job_status(job).is_terminal():
+                time.sleep(0.1)
         away.unlink()
+        ended.touch()
 
+    client = JobSubmissionClient(dashboard)
     with gate(int(dashboard.rpartition(":")[2]), away) as port:
         server = JobServer(f"http://127.0.0.1:{port}")
         kept = ["--work-dir", str(place.folder / "akid_runs"), "--tracking-uri", place.uri]

@@ -48,7 +48,8 @@ def test_a_worker_whose_gpu_torch_cannot_use_does_not_practise_on_the_cpu(
     monkeypatch.setattr(GroupWorker, "perform", lambda *_: None)
     monkeypatch.setattr(ray, "get_runtime_context", lambda: given)
     monkeypatch.setattr(nvml, "survey", lambda: [GPU])
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     task = Task(
         name="Kid", kid=b"", options={}, heard=(), asked=(), resumes=False, folder=str(tmp_path),

@@ -67,6 +67,8 @@ def test_a_process_that_can_not_be_set_up_has_its_name(monkeypatch: pytest.Monke
 
     trial = make_trial(0)
     monkeypatch.setattr("akid.tuning.worker.import_module", refuse)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # as the worker sets them, for its process
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     config = config_of(0, 1, name="0-trial", need=trial.request, sources=())
     worker = TrialWorker.__new__(TrialWorker)
 
