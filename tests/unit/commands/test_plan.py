@@ -7,16 +7,22 @@ import pytest
 
 from akid.sweep import main
 
+EXPERIMENT = """
+opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]
+gpu_num_per_instance = 0
+
+
+def setup():
+    return {{ opt_paras["lr"] }}
+"""
+
 
 def test_it_is_the_dry_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the same options, and nothing is written."""
     monkeypatch.chdir(tmp_path)
-    Path("experiment.py").write_text(
-        "opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]\ngpu_num_per_instance = 0\n\n\n"
-        'def setup():\n    return {{ opt_paras["lr"] }}\n'
-    )
+    Path("experiment.py").write_text(EXPERIMENT)
     options = ["experiment.py", "--set", "opt.lr=0.3,0.4,0.5", "--rerun", "changed"]
 
     assert main(["plan", *options]) == 0
@@ -33,10 +39,7 @@ def test_it_is_json_for_other_programs(
 ) -> None:
     """A list of the trials with what is done with them; standard output has nothing else."""
     monkeypatch.chdir(tmp_path)
-    Path("experiment.py").write_text(
-        "opt_paras_list = [{'lr': 0.1}, {'lr': 0.2}]\ngpu_num_per_instance = 0\n\n\n"
-        'def setup():\n    return {{ opt_paras["lr"] }}\n'
-    )
+    Path("experiment.py").write_text(EXPERIMENT)
 
     assert main(["plan", "experiment.py", "--json"]) == 0
     trials = json.loads(capsys.readouterr().out)
